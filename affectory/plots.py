@@ -1,0 +1,188 @@
+"""Figures as bytes: bars by condition and learning curves. Drawn without a display and without pyplot's global state.
+
+Colours are Okabe and Ito's: distinct under the common colour-vision deficiencies, of different lightness in grey.
+Text in an SVG stays text in the reader's own interface font, so that figures and page look alike.
+"""
+
+from __future__ import annotations
+
+import base64
+from io import BytesIO
+from math import isfinite
+from statistics import fmean
+from typing import Any, Literal
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from affectory.tables import AVERAGE, cells, columns_of, condition_title, experiment_title, metric_title
+
+Form = Literal["svg", "png"]
+Curves = dict[str, dict[int, list[tuple[int, float]]]]  # name -> seed -> [(epoch, value)]
+
+INK, MUTED, RULE = "#1d2530", "#5a6472", "#e3e7ec"
+EXPERIMENT_COLOURS = {"full_baseline": "#bcc3cc", "augmented_baseline": "#6fbbe8", "mmin": "#0a62a9"}
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7a6a00", "#5a6472")
+CHANCE = "#b3401a"
+
+_STYLE: dict[Any, Any] = {
+    "font.family": ["DejaVu Sans"],
+    "font.size": 8.5,
+    "text.color": INK,
+    "text.parse_math": False,  # names come from data; a `$` is a dollar sign
+    "axes.edgecolor": "#aeb6c0",
+    "axes.labelcolor": MUTED,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.titlesize": 9,
+    "axes.titlelocation": "left",
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.labelcolor": INK,
+    "ytick.major.size": 0,
+    "xtick.major.size": 0,
+    "grid.color": RULE,
+    "legend.frameon": False,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "affectory",  # the same data gives the same bytes
+}
+# Measured with DejaVu Sans, shown in the reader's interface font: narrower, so nothing that fits here overflows there.
+_SVG_FONTS = "system-ui, -apple-system, 'Segoe UI', Roboto, Helvetica, Arial, sans-serif"
+
+
+def condition_bars(
+    table: pd.DataFrame, metric: str = "ua", *, chance: float | None = None, form: Form = "svg"
+) -> bytes:
+    """Grouped bars of one metric of a conditions table; whiskers are one deviation each way, a line marks chance."""
+    rows, columns = cells(table, metric), columns_of(table)
+    with mpl.rc_context(_STYLE):
+        figure, axes = _canvas(max(3.6, 1.3 + 1.13 * len(columns)), 3.3)
+        width = 0.78 / max(len(rows), 1)
+        for number, (experiment, row) in enumerate(rows.items()):
+            places = np.arange(len(columns)) + (number - (len(rows) - 1) / 2) * width
+            means = np.array([row[name].mean if name in row else np.nan for name in columns])
+            spreads = np.array([row[name].deviation if name in row else np.nan for name in columns])
+            colour = EXPERIMENT_COLOURS.get(experiment, COLOURS[number % len(COLOURS)])
+            axes.bar(places, means, width * 0.92, color=colour, label=experiment_title(experiment), zorder=2)
+            if not np.isnan(spreads).all():
+                axes.errorbar(places, means, spreads, fmt="none", ecolor=INK, elinewidth=0.9, capsize=1.8, zorder=3)
+        if chance is not None:
+            axes.axhline(
+                chance, color=CHANCE, linewidth=1.1, linestyle=(0, (4, 3)), zorder=4, label=f"Chance, {chance:.2f}"
+            )
+        axes.set_xticks(range(len(columns)), [condition_title(name) for name in columns])
+        axes.set_xlim(-0.55, len(columns) - 0.45)
+        axes.set_ylim(0, 1)
+        axes.set_ylabel(metric_title(metric))
+        if AVERAGE in columns:
+            place = columns.index(AVERAGE)
+            axes.axvspan(place - 0.5, place + 0.5, color="#f2f4f7", zorder=0)
+        axes.grid(axis="y", zorder=1)
+        handles, labels = axes.get_legend_handles_labels()
+        order = sorted(range(len(labels)), key=lambda number: labels[number].startswith("Chance"))
+        axes.legend(
+            [handles[n] for n in order],
+            [labels[n] for n in order],
+            loc="lower left",
+            bbox_to_anchor=(0, 1.0),
+            ncols=4,
+            borderaxespad=0.2,
+            handlelength=1.2,
+        )
+        return _render(figure, form)
+
+
+def learning_curves(history: pd.DataFrame, *, form: Form = "svg") -> bytes:
+    """One experiment's curves: each loss term (names `loss/...`) above, each validation score (`val/...`) below.
+
+    `history` columns: seed, epoch, name, value. One thin line a seed; a dot marks the first epoch of its highest score.
+    """
+    curves = curves_by_name(history)
+    losses = {name: seeds for name, seeds in curves.items() if name.startswith("loss/")}
+    scores = {name: curves[name] for name in score_names(history)}
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(3.75, 4.1), layout="constrained")
+        above, below = figure.subplots(2, 1, sharex=True)
+        _lines(above, losses)
+        logarithmic = _spans_decades(losses)
+        above.set_yscale("log" if logarithmic else "linear")
+        above.set_title("Training loss by term" + (", log scale" if logarithmic else ""))
+        _lines(below, scores)
+        for number, seeds in enumerate(scores.values()):
+            peaks = [peak(points) for points in seeds.values()]
+            below.plot(*zip(*peaks, strict=True), "o", color=COLOURS[number % len(COLOURS)], markersize=3.6)
+        if all(0 <= value <= 1 for value in _values(scores)):
+            below.set_ylim(0, 1)
+        below.set_title("Validation score")
+        below.set_xlabel("Epoch")
+        below.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
+        return _render(figure, form)
+
+
+def curves_by_name(history: pd.DataFrame) -> Curves:
+    """name -> seed -> [(epoch, value)] by epoch; folds of a seed are averaged, values not finite left out."""
+    sums: dict[tuple[str, int, int], list[float]] = {}
+    columns = (history[name].tolist() for name in ("name", "seed", "epoch", "value"))
+    for name, seed, epoch, value in zip(*columns, strict=True):
+        if isfinite(value):
+            sums.setdefault((str(name), int(seed), int(epoch)), []).append(float(value))
+    curves: Curves = {str(name): {} for name in history["name"]}
+    for (name, seed, epoch), values in sorted(sums.items(), key=lambda item: item[0][1:]):
+        curves[name].setdefault(seed, []).append((epoch, fmean(values)))
+    return {name: seeds for name, seeds in curves.items() if seeds}
+
+
+def score_names(history: pd.DataFrame) -> list[str]:
+    """Names under `val/` but losses, which do not share the scores' scale."""
+    return [name for name in curves_by_name(history) if name.startswith("val/") and "loss" not in name]
+
+
+def peak(points: list[tuple[int, float]]) -> tuple[int, float]:
+    """The first (epoch, value) with the highest value."""
+    return max(points, key=lambda point: (point[1], -point[0]))
+
+
+def data_uri(image: bytes, form: Form = "svg") -> str:
+    """`data:image/...;base64,...` for an `img` element or a Markdown picture."""
+    kind = "svg+xml" if form == "svg" else form
+    return f"data:image/{kind};base64,{base64.b64encode(image).decode()}"
+
+
+def _lines(axes: Axes, curves: Curves) -> None:
+    for number, (name, seeds) in enumerate(curves.items()):
+        for place, points in enumerate(seeds.values()):
+            label = name.split("/", 1)[1] if place == 0 else "_nolegend_"
+            colour = COLOURS[number % len(COLOURS)]
+            axes.plot(*zip(*points, strict=True), color=colour, linewidth=1.1, alpha=0.85, label=label)
+    axes.grid(axis="y")
+    if curves:
+        axes.legend(fontsize=7.5, handlelength=1.2, ncols=2, columnspacing=1)
+
+
+def _values(curves: Curves) -> list[float]:
+    return [value for seeds in curves.values() for points in seeds.values() for _, value in points]
+
+
+def _spans_decades(curves: Curves) -> bool:
+    values = _values(curves)
+    return bool(values) and 0 < min(values) < max(values) / 30
+
+
+def _canvas(width_in: float, height_in: float) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(width_in, height_in), layout="constrained")
+    return figure, figure.subplots()
+
+
+def _render(figure: Figure, form: Form) -> bytes:
+    buffer = BytesIO()
+    if form == "png":
+        figure.savefig(buffer, format="png", dpi=144)
+        return buffer.getvalue()
+    nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+    figure.savefig(buffer, format="svg", metadata=nothing, transparent=True)
+    return buffer.getvalue().decode().replace("'DejaVu Sans'", _SVG_FONTS).encode()
