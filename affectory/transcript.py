@@ -33,6 +33,8 @@ def read_transcript(path: Path) -> list[Cue]:
     if reader is None:
         got = path.suffix or "no suffix"
         raise TranscriptError(f"transcript {path}: expected one of {', '.join(READERS)}, got {got}")
+    if not path.is_file():
+        raise TranscriptError(f"transcript {path}: expected a regular file, found none")
     try:
         if path.stat().st_size > MAX_BYTES:
             raise TranscriptError(f"transcript {path}: expected at most {MAX_BYTES} bytes, got {path.stat().st_size}")

@@ -1,0 +1,233 @@
+"""The registry model: an MLflow pyfunc made from code, safetensors weights and JSON; nothing in it is a pickle.
+
+Input, one row an utterance: `acoustic`, `visual`, `textual` (T frames x D features; absent, null, NaN or empty =
+missing) and `feature_sets`, the sets that the row's features are (`compare,minilm`; null = the caller vouches).
+Output, in the same order: `emotion`, `p_<class>` ..., `modalities_used` (`a,t`).
+
+This is the one file of affectory that imports mlflow.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pandas as pd
+from mlflow import MlflowClient
+from mlflow.artifacts import download_artifacts
+from mlflow.entities import LoggedModelOutput, LoggedModelStatus
+from mlflow.exceptions import MlflowException
+from mlflow.models import Model, ModelSignature, set_model
+from mlflow.pyfunc.model import PythonModel, PythonModelContext
+from mlflow.types import ColSpec, DataType, Schema
+from mlflow.types.schema import AnyType
+
+import affectory
+from affectory.batches import ModalityInput
+from affectory.deployed import DeployedModel, load_deployed
+from affectory.vocabulary import Modality
+
+DEPLOYED = "deployed"  # the artifact: a folder of weights.safetensors and config.json
+FEATURE_SETS = "feature_sets"
+REQUIRED = ("mlflow", "numpy", "pandas", "safetensors", "torch")
+
+
+class EmotionModel(PythonModel):
+    """What `mlflow.pyfunc.load_model` returns, wrapped: a deployed model that reads and checks rows."""
+
+    deployed: DeployedModel
+
+    def load_context(self, context: PythonModelContext) -> None:
+        self.deployed = load_deployed(Path(context.artifacts[DEPLOYED]))
+
+    def predict(
+        self, context: PythonModelContext, model_input: pd.DataFrame, params: dict | None = None
+    ) -> pd.DataFrame:
+        return predict(self.deployed, model_input)
+
+
+def declare_model() -> None:
+    """Tells MLflow that the file which it is running is an EmotionModel."""
+    set_model(EmotionModel())
+
+
+def predict(deployed: DeployedModel, rows: pd.DataFrame) -> pd.DataFrame:
+    """One output row an input row, on the same index; MlflowException (REST: 400) says which row is refused and why."""
+    try:
+        prediction = deployed.predict(read_rows(rows, deployed.inputs))
+    except ValueError as problem:
+        raise MlflowException.invalid_parameter_value(str(problem)) from problem
+    columns = {f"p_{name}": prediction.probabilities[:, column] for column, name in enumerate(deployed.classes)}
+    output = pd.DataFrame(columns, index=rows.index)
+    output.insert(0, "emotion", [deployed.classes[best] for best in prediction.probabilities.argmax(axis=1)])
+    output["modalities_used"] = [str(used).strip("{}") for used in prediction.modalities_used]
+    return output
+
+
+def read_rows(rows: pd.DataFrame, inputs: Mapping[Modality, ModalityInput]) -> dict[Modality, list[np.ndarray | None]]:
+    """The frames [T, D] of each modality and row, None where missing; ValueError names the row that cannot be read."""
+    given = [modality for modality in inputs if modality in rows]
+    if not given:
+        raise ValueError(f"expected at least one of the columns {', '.join(inputs)}, got {list(rows.columns)}")
+    features = {
+        modality: [read_frames(cell, f"row {row}, {modality}") for row, cell in enumerate(rows[modality])]
+        for modality in given
+    }
+    sets_of_rows = rows[FEATURE_SETS] if FEATURE_SETS in rows else [None] * len(rows)
+    for row, sets in enumerate(sets_of_rows):
+        if not is_missing(sets):
+            present = [modality for modality in given if features[modality][row] is not None]
+            check_sets(sets, {modality: inputs[modality].feature_set for modality in present}, f"row {row}")
+    return features
+
+
+def is_missing(cell: object) -> bool:
+    """None, NaN, pandas' NA and an empty list or array: a modality that is not there."""
+    if isinstance(cell, (list, tuple, np.ndarray)):
+        return len(cell) == 0
+    return cell is None or cell is pd.NA or (isinstance(cell, float) and np.isnan(cell))
+
+
+def read_frames(cell: object, item: str) -> np.ndarray | None:
+    """float32 [T, D] from nested lists or arrays of numbers; None where missing; `item` names the cell in errors."""
+    if is_missing(cell):
+        return None
+    if not isinstance(cell, (list, tuple, np.ndarray)):
+        raise ValueError(f"{item}: expected T frames of D numbers, got {type(cell).__name__} {str(cell)[:40]!r}")
+    try:
+        frames = np.stack([np.asarray(frame) for frame in cell])
+    except ValueError:
+        raise ValueError(f"{item}: expected T frames of D numbers each, got frames of different widths") from None
+    if frames.ndim != 2 or frames.dtype.kind not in "iuf":
+        got = f"an array of shape {list(frames.shape)} and type {frames.dtype.name}"
+        raise ValueError(f"{item}: expected T frames of D numbers (shape [T, D]), got {got}")
+    with np.errstate(over="ignore"):  # a number too large becomes inf, which the model refuses by name
+        return frames.astype(np.float32)
+
+
+def check_sets(given: object, expected: Mapping[Modality, str], item: str) -> None:
+    """Every modality that is present must be of the set that the model was trained on; else ValueError."""
+    names = {name.strip() for name in given.split(",")} if isinstance(given, str) else {repr(given)}
+    if set(expected.values()) - names:
+        wanted = ", ".join(f"{feature_set} ({modality})" for modality, feature_set in expected.items())
+        raise ValueError(
+            f"{item}: expected the feature sets {wanted}, got {', '.join(sorted(names))}: another set's numbers mean "
+            "something else; extract the sets that the model names"
+        )
+
+
+def signature(deployed: DeployedModel) -> ModelSignature:
+    """The columns of the model's own modalities, each nullable, and what comes back.
+
+    The cells are `any` and not `array(array(double))`: MLflow's own check of nested arrays refuses frames of whole
+    numbers and a modality left out of only some rows, and names neither (docs/decisions/registry-signature.md).
+    """
+    inputs = [ColSpec(AnyType(), modality.value, required=False) for modality in deployed.inputs]
+    probabilities = [ColSpec(DataType.double, f"p_{name}") for name in deployed.classes]
+    return ModelSignature(
+        inputs=Schema([*inputs, ColSpec(DataType.string, FEATURE_SETS, required=False)]),
+        outputs=Schema(
+            [ColSpec(DataType.string, "emotion"), *probabilities, ColSpec(DataType.string, "modalities_used")]
+        ),
+    )
+
+
+def input_example(deployed: DeployedModel) -> pd.DataFrame:
+    """Two rows at the training means, one frame each: all modalities, and the first modality alone."""
+    rows = [{m.value: i.mean[None].tolist() for m, i in deployed.inputs.items()} for _ in range(2)]
+    for modality in list(deployed.inputs)[1:]:
+        rows[1][modality.value] = None
+    sets = ",".join(i.feature_set for i in deployed.inputs.values())
+    return pd.DataFrame([{**row, FEATURE_SETS: sets} for row in rows])
+
+
+def save_model(deployed_folder: Path, path: Path, mlflow_model: Model | None = None) -> None:
+    """Write the whole MLflow model into `path`: code, requirements, signature, example, weights."""
+    deployed = load_deployed(deployed_folder)
+    package = Path(affectory.__file__).parent
+    with tempfile.TemporaryDirectory() as folder:
+        # Under a fixed name, so that `load` finds it without believing what MLmodel says.
+        artifacts = shutil.copytree(deployed_folder, Path(folder) / DEPLOYED)
+        mlflow.pyfunc.save_model(
+            path=str(path),
+            python_model=str(package / "registry_model.py"),
+            code_paths=[str(package)],
+            artifacts={DEPLOYED: str(artifacts)},
+            signature=signature(deployed),
+            input_example=input_example(deployed),
+            pip_requirements=[f"{name}=={version(name).split('+')[0]}" for name in REQUIRED],
+            mlflow_model=mlflow_model,
+        )
+
+
+def log_model(deployed_folder: Path, *, client: MlflowClient, run_id: str, name: str = "model") -> str:
+    """Log the deployed model as a product of the run; returns its URI, `models:/<model id>`."""
+    run = client.get_run(run_id)
+    logged = client.create_logged_model(run.info.experiment_id, name, source_run_id=run_id)
+    try:
+        mlflow_model = Model(logged.artifact_location, run_id, model_id=logged.model_id, model_uuid=logged.model_id)
+        with tempfile.TemporaryDirectory() as folder:
+            save_model(deployed_folder, Path(folder) / "model", mlflow_model)
+            client.log_model_artifacts(logged.model_id, str(Path(folder) / "model"))
+    except BaseException:
+        client.finalize_logged_model(logged.model_id, LoggedModelStatus.FAILED)
+        raise
+    client.finalize_logged_model(logged.model_id, LoggedModelStatus.READY)
+    client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
+    return logged.model_uri
+
+
+class ModelError(ValueError):
+    """The model cannot be had; the message says which, where it was looked for and what to do."""
+
+
+def load(model_uri: str, tracking_uri: str) -> DeployedModel:
+    """A registered (`models:/<corpus>-mmin@champion`), logged or local model, read as data: no code of it is run.
+
+    Sets the process's tracking URI. ModelError names what the registry does hold.
+    """
+    if model_uri.startswith(("models:", "runs:")):
+        _check_store(tracking_uri)
+    mlflow.set_tracking_uri(tracking_uri)
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            downloaded = download_artifacts(artifact_uri=model_uri, dst_path=folder)
+        except (MlflowException, OSError) as error:
+            raise ModelError(_not_found(model_uri, tracking_uri, error)) from error
+        deployed_folder = Path(downloaded) / "artifacts" / DEPLOYED
+        if not deployed_folder.is_dir():
+            raise ModelError(
+                f"model {model_uri}: expected one that Affectory logged, found no artifacts/{DEPLOYED} in it"
+            )
+        try:
+            return load_deployed(deployed_folder)
+        except ValueError as error:
+            raise ModelError(f"model {model_uri}: {error}") from error
+
+
+def _check_store(tracking_uri: str) -> None:
+    """MLflow would answer for an SQLite file that is not there by making an empty one."""
+    path = tracking_uri.removeprefix("sqlite:///")
+    if path != tracking_uri and not Path(path).is_file():
+        raise ModelError(
+            f"no MLflow store at {tracking_uri}: materialise a model first, or name the store with --tracking-uri, "
+            "MLFLOW_TRACKING_URI or AFFECTORY_HOME"
+        )
+
+
+def _not_found(model_uri: str, tracking_uri: str, error: Exception) -> str:
+    """What is wrong, and the models that could have been named."""
+    said = f"model {model_uri} cannot be had from {tracking_uri}: {str(error).rstrip('. ')}"
+    if not model_uri.startswith("models:"):
+        return said
+    try:
+        models = MlflowClient().search_registered_models(max_results=50)
+    except (MlflowException, OSError):
+        return said
+    known = [f"models:/{model.name}@{alias}" for model in models for alias in sorted(model.aliases)]
+    return f"{said}; the registry holds {', '.join(known) or 'no model yet'}"
