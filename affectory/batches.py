@@ -178,6 +178,7 @@ class PackedFeatures:
         for modality in self.modalities:
             self._pack(modality, sequences[modality], inputs[modality])
         self.present = torch.stack([self.lengths[modality] > 0 for modality in self.modalities], dim=1)  # [N, M]
+        self._longest = torch.stack([self.lengths[modality] for modality in self.modalities]).amax(0).cpu().numpy()
 
     @classmethod
     def from_dataset(
@@ -201,6 +202,10 @@ class PackedFeatures:
             frames[modality] = self._frames[modality][torch.where(mask[modality], positions, zero_frame)]  # [B, T, D]
         present = self.present[index]
         return Batch(frames=frames, mask=mask, present=present, available=present, labels=self.labels[index])
+
+    def longest(self, rows: np.ndarray) -> np.ndarray:
+        """int64 [n]: the frames of each row's longest modality; batches of near lengths waste little on padding."""
+        return self._longest[rows]
 
     def _pack(self, modality: Modality, sequences: Sequences, fitted: ModalityInput) -> None:
         if sequences.width != fitted.width:

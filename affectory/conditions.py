@@ -59,17 +59,18 @@ def missing_modality_sets(
     single row with what it has, an utterance without any modality none. Masks over stored features, no copies.
     """
     kept = tuple(modality for modality in MODALITIES if modality in set(modalities))
-    table = availability[availability["utterance_id"].isin(list(splits))]
-    present = table[[modality.value for modality in kept]].to_numpy(bool)
-    parts = []
-    for condition in conditions(kept):
-        chosen = rows_under(condition, present, kept)
-        if len(condition) == len(kept):
-            continue
-        part = pd.DataFrame({"utterance_id": table["utterance_id"].to_numpy()[chosen], "condition": str(condition)})
-        parts.append(part.assign(order=np.flatnonzero(chosen), **{m.value: m in condition for m in MODALITIES}))
-    columns = ["utterance_id", "split", "condition", *(modality.value for modality in MODALITIES)]
-    if not parts:
-        return pd.DataFrame(columns=columns)
-    rows = pd.concat(parts).sort_values("order", kind="stable", ignore_index=True)
-    return rows.assign(split=rows["utterance_id"].map(dict(splits)))[columns]
+    named = availability["utterance_id"].isin(list(splits)).to_numpy(bool)
+    present = availability[[modality.value for modality in kept]].to_numpy(bool)
+    missing = missing_conditions(kept)
+    under = np.array([rows_under(condition, present, kept) & named for condition in missing]).reshape(len(missing), -1)
+    rows, which = np.nonzero(under.T)  # row by row
+    ids = availability["utterance_id"].to_numpy(object)[rows]
+    held = condition_masks(missing, MODALITIES).numpy().reshape(-1, len(MODALITIES))[which]
+    return pd.DataFrame(
+        {
+            "utterance_id": ids,
+            "split": [splits[utterance_id] for utterance_id in ids],
+            "condition": [str(missing[place]) for place in which],
+            **{modality.value: held[:, column] for column, modality in enumerate(MODALITIES)},
+        }
+    )

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from affectory.vocabulary import Split
 
@@ -40,7 +38,7 @@ def make_folds(utterances: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, str]:
     if not (given == Split.VAL).any():
         train = given == Split.TRAIN
         parts = SHARES if not (given == Split.TEST).any() else {Split.TRAIN: 0.8, Split.VAL: 0.2}
-        carved, how = _divide(utterances[train], parts, seed)
+        carved, how = _divide(utterances.loc[train], parts, seed)
         given = given.copy()
         given[train] = carved
         notes.append(
@@ -48,7 +46,7 @@ def make_folds(utterances: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, str]:
         )
     if n_without := int((given == "").sum()):
         notes.append(f"{n_without} utterances without a split are in no fold")
-    return _fold(utterances[given != ""], given[given != ""].to_numpy(object)), "; ".join(notes) + "."
+    return _fold(utterances.loc[given != ""], given[given != ""].to_numpy(object)), "; ".join(notes) + "."
 
 
 def leaks(utterances: pd.DataFrame, folds: pd.DataFrame) -> list[str]:
@@ -56,14 +54,16 @@ def leaks(utterances: pd.DataFrame, folds: pd.DataFrame) -> list[str]:
     table = folds.merge(utterances, on="utterance_id", suffixes=("", "_given"))
     found = []
     for column, word in (("utterance_id", "utterance"), ("speaker", "speaker"), ("dialogue_id", "dialogue")):
-        known = table.assign(key=_column(table, column).to_numpy(object))
-        known = known[known["key"] != ""]
-        for (fold, key), splits in known.groupby(["fold", "key"], sort=True)["split"]:
-            names = [part for part in Split if part in set(splits)]
+        sides: dict[tuple[int, str], list[str]] = {}
+        for fold, key, part in zip(table["fold"], _column(table, column), table["split"], strict=True):
+            if key:
+                sides.setdefault((fold, key), []).append(part)
+        for (fold, key), parts in sides.items():
+            names = [part for part in Split if part in parts]
             if len(names) > 1:
                 found.append(f"fold {fold}: {word} {key} is in {' and '.join(names)}")
-            elif word == "utterance" and len(splits) > 1:
-                found.append(f"fold {fold}: utterance {key} is {len(splits)} times in {names[0]}")
+            elif word == "utterance" and len(parts) > 1:
+                found.append(f"fold {fold}: utterance {key} is {len(parts)} times in {names[0]}")
     return found
 
 
@@ -85,18 +85,18 @@ def _divide(table: pd.DataFrame, parts: dict[Split, float], seed: int) -> tuple[
 
 def _groups(table: pd.DataFrame, columns: Sequence[str]) -> np.ndarray:
     """int64 [N]: rows joined by a chain of equal speakers or dialogues share a number; an empty value joins nothing."""
-    row = np.arange(len(table))
-    edges = [(row[:0], row[:0])]
-    for column in columns:
-        values = _column(table, column).to_numpy(object)
-        known = row[values != ""]
-        codes = pd.factorize(values[known])[0]
-        first = np.full(codes.max(initial=-1) + 1, len(table))
-        np.minimum.at(first, codes, known)
-        edges.append((known, first[codes]))
-    left, right = (np.concatenate(side) for side in zip(*edges, strict=True))
-    graph = coo_array((np.ones(len(left)), (left, right)), shape=(len(table), len(table)))
-    return connected_components(graph, directed=False)[1]
+    joined = np.arange(len(table))
+    values = [_column(table, column).to_numpy(object) for column in columns]
+    known = [np.flatnonzero(column != "") for column in values]
+    codes = [pd.factorize(column[rows])[0] for column, rows in zip(values, known, strict=True)]
+    while True:  # each round carries a group's smallest row one link further
+        before = joined.copy()
+        for rows, code in zip(known, codes, strict=True):
+            smallest = np.full(code.max(initial=-1) + 1, len(table))
+            np.minimum.at(smallest, code, joined[rows])
+            joined[rows] = smallest[code]
+        if (joined == before).all():
+            return np.unique(joined, return_inverse=True)[1]
 
 
 def _balanced(table: pd.DataFrame, groups: np.ndarray, parts: dict[Split, float], seed: int) -> np.ndarray:

@@ -1,0 +1,85 @@
+"""Predictions and metrics of a trained model under every condition; each modality is encoded once for all of them.
+
+Shapes: n rows, K conditions, M modalities, C classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import torch
+
+from affectory import metrics
+from affectory.batches import Dataset, PackedFeatures
+from affectory.conditions import condition_masks, rows_under
+from affectory.family import Model
+from affectory.vocabulary import Condition, conditions
+
+_BATCH_ROWS = 256
+
+
+@torch.inference_mode()
+def logits_under(model: Model, data: PackedFeatures, rows: np.ndarray, under: Sequence[Condition] | None) -> np.ndarray:
+    """float32 [K, n, C]: logits of the rows at positions `rows` under each condition; None: once, as the rows are.
+
+    A row that has none of a condition's modalities is scored as it is. The model is left in evaluation mode.
+    """
+    model.eval()
+    masks = condition_masks(under, data.modalities) if under else torch.ones(1, len(data.modalities), dtype=torch.bool)
+    by_length = rows[np.argsort(data.longest(rows), kind="stable")]  # rows of one length share a batch
+    parts = []
+    for start in range(0, len(rows), _BATCH_ROWS):
+        batch = data.batch(by_length[start : start + _BATCH_ROWS])
+        available = batch.present & masks[:, None].to(data.device)  # [K, B, M]
+        available = torch.where(available.any(-1, keepdim=True), available, batch.present)
+        parts.append(model.logits_under(batch, available).cpu().numpy())
+    logits = np.concatenate(parts, axis=1)
+    return logits[:, np.argsort(np.argsort(data.longest(rows), kind="stable"))]
+
+
+def score(model: Model, data: PackedFeatures, rows: np.ndarray, under: Sequence[Condition]) -> dict[Condition, float]:
+    """Unweighted accuracy under each condition that any of the rows can be tested under."""
+    logits = logits_under(model, data, rows, under)
+    labels, present = data.labels[rows].cpu().numpy(), data.present[rows].cpu().numpy()
+    scores = {}
+    for condition, of_condition in zip(under, logits.argmax(-1), strict=True):
+        tested = rows_under(condition, present, data.modalities)
+        if tested.any():
+            scores[condition] = metrics.ua(labels[tested], of_condition[tested])
+    return scores
+
+
+def evaluate(
+    model: Model,
+    data: PackedFeatures,
+    dataset: Dataset,
+    rows: np.ndarray,
+    under: Sequence[Condition] | None = None,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Metrics (condition, metric, value) and predictions (utterance_id, condition, label, predicted, p_<class> ...).
+
+    `rows` are labelled positions in `dataset`; `under` is every condition of the data's modalities unless given. A full
+    row counts under every condition, a naturally incomplete one only as it is.
+    """
+    under = under or conditions(data.modalities)
+    logits = logits_under(model, data, rows, under)
+    probabilities = torch.from_numpy(logits).softmax(-1).numpy()
+    present, classes = data.present[rows].cpu().numpy(), np.array(dataset.classes, object)
+    labels, ids = dataset.labels[rows], np.array(dataset.utterance_ids, object)[rows]
+    values, tables = [], []
+    for condition, of_condition in zip(under, probabilities, strict=True):
+        tested = rows_under(condition, present, data.modalities)
+        if not tested.any():
+            continue
+        truth, predicted = labels[tested], of_condition[tested].argmax(-1)
+        for name, metric in metrics.CLASSIFICATION.items():
+            values.append({"condition": str(condition), "metric": name, "value": metric(truth, predicted)})
+        table = pd.DataFrame({"utterance_id": ids[tested], "condition": str(condition)})
+        table = table.assign(label=classes[truth], predicted=classes[predicted])
+        columns = [f"p_{name}" for name in dataset.classes]
+        tables.append(pd.concat([table, pd.DataFrame(of_condition[tested], columns=columns)], axis=1))
+    if not tables:
+        raise ValueError(f"none of the {len(rows)} rows can be tested under {', '.join(map(str, under))}")
+    return pd.DataFrame(values), pd.concat(tables, ignore_index=True)

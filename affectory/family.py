@@ -1,0 +1,90 @@
+"""What a family is: the form of its models and of the file that defines them, and how long and how fast they train."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, Self
+
+import torch
+from torch import Tensor, nn
+
+from affectory.batches import Batch, ModalityInput
+from affectory.vocabulary import Modality
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """How a model is trained: Adam, a constant phase, then a linear decay to nearly nothing."""
+
+    constant_epochs: int
+    decay_epochs: int
+    batch_size: int
+    learning_rate: float
+    beta1: float = 0.9
+    weight_decay: float = 0.0
+    clip: float = 1.0  # largest gradient norm of each sub-network (a direct child of the model)
+
+    @property
+    def epochs(self) -> int:
+        return self.constant_epochs + self.decay_epochs
+
+    def learning_rate_at(self, epoch: int) -> float:
+        """Of an epoch counted from 0."""
+        return self.learning_rate * (1 - max(0, epoch + 1 - self.constant_epochs) / (self.decay_epochs + 1))
+
+
+class Model(Protocol):
+    """A torch module of a family; B rows, K ways of having modalities, M modalities, C classes.
+
+    A submodule named `teacher` serves training only and is not deployed.
+    """
+
+    training_conditions: str  # one of affectory.conditions.TRAINING_CONDITIONS
+
+    def __call__(self, batch: Batch) -> Tensor:
+        """Logits [B, C] with what is available in the batch."""
+        ...
+
+    def logits_under(self, batch: Batch, available: Tensor) -> Tensor:
+        """Logits [K, B, C] with what `available` bool [K, B, M] leaves; modalities are encoded once for all K."""
+        ...
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """The terms, already weighted, that the loop sums, minimises and logs by name."""
+        ...
+
+    # What the loop needs of nn.Module.
+    def parameters(self) -> Iterator[nn.Parameter]: ...
+    def children(self) -> Iterable[nn.Module]: ...
+    def state_dict(self) -> dict[str, Any]: ...
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> Any: ...
+    def train(self, mode: bool = True) -> Self: ...
+    def eval(self) -> Self: ...
+    def to(self, device: torch.device) -> Self: ...
+
+
+class Family(Protocol):
+    """A file of affectory/models."""
+
+    DEPLOYED: str  # the experiment whose model is registered
+
+    def experiments(self, preset: str = ...) -> dict[str, Any]:
+        """Frozen configurations by name, a teacher before its students (`teacher` names it, or is None)."""
+        ...
+
+    def build(
+        self,
+        config: Any,
+        inputs: Mapping[Modality, ModalityInput],
+        classes: Sequence[str],
+        *,
+        seed: int,
+        teacher: Any | None = None,
+    ) -> Model:
+        """A new model; the same seed gives the same weights. `teacher` is the trained model that the config names."""
+        ...
+
+    def config_from(self, values: Mapping[str, Any]) -> Any:
+        """The config that dataclasses.asdict made these plain values of."""
+        ...

@@ -1,0 +1,1 @@
+"""Layers: one a file, its equation and shapes in its docstring."""

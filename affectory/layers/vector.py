@@ -1,0 +1,21 @@
+"""The encoder of features that are one vector an utterance, where sequence encoders have nothing to read."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+
+class VectorEncoder(nn.Module):
+    r"""$h = \mathrm{ReLU}(W_2\,\mathrm{ReLU}(W_1 x))$, dropout between; the first frame is the vector.
+
+    Shapes: frames [B, T, in_features], mask bool [B, T] (taken for the encoders' common form) -> [B, width].
+    """
+
+    def __init__(self, *, in_features: int, width: int, dropout: float) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Linear(in_features, width), nn.ReLU(), nn.Dropout(dropout), nn.Linear(width, width), nn.ReLU()
+        )
+
+    def forward(self, frames: Tensor, mask: Tensor) -> Tensor:
+        return self.layers(frames[:, 0] * mask[:, :1])

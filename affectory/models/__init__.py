@@ -1,0 +1,10 @@
+"""The families of emotion models. To add one: its file, a line here, and its test file."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from affectory.family import Family
+from affectory.models import mmin
+
+FAMILIES: dict[str, Family] = {"mmin": cast(Family, mmin)}

@@ -1,0 +1,159 @@
+"""The one training loop: it knows no model, sums the terms a model names, and keeps the best epoch on validation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from affectory.batches import PackedFeatures
+from affectory.conditions import condition_masks, draw_available, training_conditions
+from affectory.evaluation import score
+from affectory.family import Model, Schedule
+from affectory.vocabulary import Condition
+
+Callback = Callable[[int, dict[str, float]], None]  # epoch counted from 1, and what was measured
+_POOL_BATCHES = 8  # of so many batches the rows are sorted by length, which leaves little padding and enough chance
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A finished training; the model holds the best epoch's weights, which `state` holds on the CPU."""
+
+    state: dict[str, Tensor]
+    best_epoch: int  # counted from 1
+    best_score: float  # mean UA on validation over the conditions that were trained on
+    history: list[dict[str, float]]  # one dict an epoch, as the callbacks received it
+
+
+class TrainingError(RuntimeError):
+    """A training that cannot go on; says which epoch and loss."""
+
+
+def fit(
+    model: Model,
+    data: PackedFeatures,
+    train: np.ndarray,
+    val: np.ndarray,
+    *,
+    schedule: Schedule,
+    seed: int,
+    callbacks: Sequence[Callback] = (),
+    checkpoint: Path | None = None,
+) -> Fit:
+    """Train on the rows `train`, select on the rows `val` (positions in `data`), leave the model with the best weights.
+
+    Every epoch draws its order, conditions and dropout from (seed, epoch) alone, so a training that was killed goes on
+    from `checkpoint` to the same bits. Without rows in `val` the last epoch is kept. ValueError when a checkpoint is
+    another training's, TrainingError when a loss is no longer finite.
+    """
+    if not len(train):
+        raise ValueError("no labelled training rows: expected at least one, got 0")
+    model.to(data.device)
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    betas = (schedule.beta1, 0.999)
+    optimizer = torch.optim.Adam(parameters, schedule.learning_rate, betas, weight_decay=schedule.weight_decay)
+    under = training_conditions(model.training_conditions, data.modalities)
+    state = _Progress(identity=f"{seed} {asdict(schedule)} {under} {len(train)} {len(val)}")
+    if checkpoint is not None and checkpoint.exists():
+        state.load(checkpoint, model, optimizer)
+    masks = condition_masks(under, data.modalities)
+    with torch.random.fork_rng(devices=[data.device] if data.device.type == "cuda" else []):
+        for epoch in range(len(state.history), schedule.epochs):
+            generator = torch.Generator().manual_seed(_epoch_seed(seed, epoch))
+            torch.manual_seed(_epoch_seed(seed, epoch))
+            for group in optimizer.param_groups:
+                group["lr"] = schedule.learning_rate_at(epoch)
+            model.train()
+            totals: dict[str, Tensor] = {}
+            for rows in _batches(train, data, schedule.batch_size, generator):
+                batch = data.batch(rows)
+                losses = model.losses(batch.with_available(draw_available(masks, batch.present, generator)))
+                total = torch.stack(list(losses.values())).sum()
+                optimizer.zero_grad()
+                total.backward()
+                for part in model.children():
+                    nn.utils.clip_grad_norm_(part.parameters(), schedule.clip)
+                optimizer.step()
+                for name, loss in {**losses, "total": total}.items():
+                    totals[name] = totals.get(name, 0.0) + loss.detach() * (len(rows) / len(train))
+            measured = _checked(totals, epoch) | _validated(model, data, val, under)
+            state.keep(model, measured)
+            for callback in callbacks:
+                callback(epoch + 1, measured)
+            if checkpoint is not None:
+                state.save(checkpoint, model, optimizer)
+    model.load_state_dict(state.best)
+    return Fit(state.best, state.best_epoch, state.best_score, state.history)
+
+
+class _Progress:
+    """What is known after each epoch, and its form on disk (tensors and plain values, loaded with weights_only)."""
+
+    def __init__(self, identity: str) -> None:
+        self.identity = identity
+        self.history: list[dict[str, float]] = []
+        self.best: dict[str, Tensor] = {}
+        self.best_epoch, self.best_score = 0, float("-inf")
+
+    def keep(self, model: Model, measured: dict[str, float]) -> None:
+        self.history.append(measured)
+        reached = measured.get("val/score", float(len(self.history)))  # nothing to select on: the last epoch
+        if reached > self.best_score:
+            self.best_epoch, self.best_score = len(self.history), reached
+            self.best = {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
+
+    def save(self, path: Path, model: Model, optimizer: torch.optim.Optimizer) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(".partial")
+        torch.save({**vars(self), "model": model.state_dict(), "optimizer": optimizer.state_dict()}, partial)
+        partial.rename(path)
+
+    def load(self, path: Path, model: Model, optimizer: torch.optim.Optimizer) -> None:
+        stored: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        if stored["identity"] != self.identity:
+            raise ValueError(
+                f"{path} is of another training: expected {self.identity}, got {stored['identity']}; remove it"
+            )
+        model.load_state_dict(stored.pop("model"))
+        optimizer.load_state_dict(stored.pop("optimizer"))
+        vars(self).update(stored)
+
+
+def _epoch_seed(seed: int, epoch: int) -> int:
+    return int(np.random.SeedSequence((seed, epoch)).generate_state(1)[0])
+
+
+def _batches(
+    train: np.ndarray, data: PackedFeatures, batch_size: int, generator: torch.Generator
+) -> Iterator[np.ndarray]:
+    """The shuffled rows in batches of near lengths, the batches shuffled again."""
+    order = train[torch.randperm(len(train), generator=generator).numpy()]
+    pool = batch_size * _POOL_BATCHES
+    pools = (order[start : start + pool] for start in range(0, len(order), pool))
+    ordered = np.concatenate([rows[np.argsort(data.longest(rows), kind="stable")] for rows in pools])
+    batches = [ordered[start : start + batch_size] for start in range(0, len(ordered), batch_size)]
+    yield from (batches[place] for place in torch.randperm(len(batches), generator=generator).tolist())
+
+
+def _checked(totals: dict[str, Tensor], epoch: int) -> dict[str, float]:
+    values = {f"train/{name}": float(total) for name, total in totals.items()}
+    if broken := [name for name, value in values.items() if not np.isfinite(value)]:
+        raise TrainingError(
+            f"epoch {epoch + 1}: {', '.join(broken)} not finite; lower the learning rate, check features"
+        )
+    return values
+
+
+def _validated(model: Model, data: PackedFeatures, val: np.ndarray, under: Iterable[Condition]) -> dict[str, float]:
+    """val/ua/<keys> of each condition and their mean, val/score, which selects."""
+    scores = score(model, data, val, tuple(under)) if len(val) else {}
+    if not scores:
+        return {}
+    by_keys = {f"val/ua/{str(condition).strip('{}').replace(',', '')}": value for condition, value in scores.items()}
+    return {**by_keys, "val/score": float(np.mean(list(by_keys.values())))}
