@@ -1,0 +1,284 @@
+"""Extracting a feature set over many utterances: worker processes, resumable parts, faults kept apart.
+
+A task is up to 16 consecutive utterances, so that one decoding of a file serves many. Each finished utterance is a
+Parquet part under its final name: a run killed at any moment goes on from there and redoes at most one utterance a
+worker. A worker that hangs or dies costs its task's unfinished utterances one more try each, alone.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
+from itertools import groupby
+from math import ceil
+from multiprocessing.connection import wait as wait_for_process
+from pathlib import Path
+
+from pebble import ProcessExpired, ProcessFuture, ProcessPool
+
+from affectory.features.feature_set import FeatureRow, FeatureSet, FeatureSetError, Segment, fingerprint, missing_row
+from affectory.features.parts import read_outcome, write_part
+from affectory.media import MediaError
+from affectory.refusals import Refusal
+from affectory.vocabulary import Modality
+
+TASK_UTTERANCES = 16
+# A chunk deep inside a long file decodes all the sound before it; it must hold enough speech to be worth that.
+SPEECH_PER_DEPTH = 0.2
+UNKNOWN_S = 60.0  # the assumed length of an utterance without an end
+TIMEOUT_PER_MEDIA_S = 5.0  # seconds allowed for a second of media; the slowest set needs about 0.1
+PROGRESS_EVERY_S = 2.0
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far an extraction is; `done` and `total` count utterances that were not stored before."""
+
+    done: int
+    total: int
+    rate_per_s: float
+    remaining_s: float
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """What an extraction left: parts to load, counts, faults. `n_reused` were known or already in staging."""
+
+    parts: list[Path]
+    n_extracted: int
+    n_reused: int
+    refusals: list[Refusal]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One utterance to do and the part that will say it is done."""
+
+    segment: Segment
+    fingerprint: str
+    part: Path
+
+    @property
+    def failed_part(self) -> Path:
+        """Where a time-out or crash is noted: under a name that a later run does not take for done."""
+        return self.part.with_suffix(".failed.parquet")
+
+    @property
+    def length_s(self) -> float:
+        return UNKNOWN_S if self.segment.end_s is None else max(0.0, self.segment.end_s - self.segment.start_s)
+
+
+def extract(
+    segments: Sequence[Segment],
+    feature_set: FeatureSet,
+    *,
+    staging: Path,
+    known: Collection[str] = (),
+    workers: int = 0,
+    timeout_s: float = 60.0,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> Extraction:
+    """Extract what is neither `known` (stored fingerprints) nor in staging; one part an utterance.
+
+    `workers` processes (0: one a CPU core); textual sets run in this process, in batches. A task may take `timeout_s`
+    and TIMEOUT_PER_MEDIA_S for each second of its utterances. Faults of single utterances become missing rows and
+    refusals; raises FeatureSetError where the set cannot be used at all, OSError where parts cannot be written.
+    """
+    begun = time.monotonic()
+    folder = staging / feature_set.name
+    folder.mkdir(parents=True, exist_ok=True)
+    _sweep(folder)
+    marks = ((segment, fingerprint(feature_set, segment)) for segment in segments)
+    jobs = [_Job(segment, mark, folder / f"{mark}.parquet") for segment, mark in marks if mark not in known]
+    todo = [job for job in jobs if not job.part.exists()]
+    meter = _Meter(len(todo), on_progress)
+    if feature_set.modality is Modality.TEXTUAL:
+        _extract_jobs(feature_set, todo, meter.advance)
+    elif todo:
+        _Run(feature_set, todo, workers or os.cpu_count() or 1, timeout_s, meter).finish()
+    parts = [job.part if job.part.exists() else job.failed_part for job in jobs]
+    return Extraction(
+        parts=parts,
+        n_extracted=len(todo),
+        n_reused=len(segments) - len(todo),
+        refusals=_refusals(feature_set, jobs, parts),
+        seconds=time.monotonic() - begun,
+    )
+
+
+def _refusals(feature_set: FeatureSet, jobs: Sequence[_Job], parts: Sequence[Path]) -> list[Refusal]:
+    """The faults among the parts, those of an interrupted earlier run included."""
+    outcomes = ((job, read_outcome(part)) for job, part in zip(jobs, parts, strict=True))
+    return [
+        Refusal(
+            stage=f"{feature_set.modality}_features",
+            reason=row.reason,
+            detail=f"utterance {row.utterance_id}: {row.detail}; {feature_set.modality} recorded as missing",
+            media=job.segment.media.name if job.segment.media else None,
+            utterance_id=row.utterance_id,
+            sha256=job.segment.media_sha256,
+        )
+        for job, row in outcomes
+        if row.refused
+    ]
+
+
+def _sweep(folder: Path) -> None:
+    """Remove temporary files of processes that are gone, and notes of earlier failures, which are tried again."""
+    for path in folder.glob(".*.parquet.*"):
+        if not Path(f"/proc/{path.suffix[1:]}").exists():
+            path.unlink(missing_ok=True)
+    for path in folder.glob("*.failed.parquet"):
+        path.unlink(missing_ok=True)
+
+
+class _Meter:
+    """Counts finished utterances and reports at most every PROGRESS_EVERY_S."""
+
+    def __init__(self, total: int, report: Callable[[Progress], None] | None) -> None:
+        self.total, self.done, self._report = total, 0, report
+        self._begun = self._told = time.monotonic()
+
+    def advance(self, count: int = 1) -> None:
+        self.done += count
+        now = time.monotonic()
+        last = self.done == self.total
+        if self._report is None or (now - self._told < PROGRESS_EVERY_S and not last):
+            return
+        self._told = now
+        rate = self.done / max(now - self._begun, 1e-9)
+        self._report(Progress(self.done, self.total, rate, (self.total - self.done) / rate if rate else 0.0))
+
+
+@dataclass
+class _Run:
+    """One extraction's worker pool: tasks in flight, and the second try of what a lost worker left undone."""
+
+    feature_set: FeatureSet
+    jobs: Sequence[_Job]
+    workers: int
+    timeout_s: float
+    meter: _Meter
+    in_flight: dict[ProcessFuture, tuple[list[_Job], bool]] = field(default_factory=dict)
+
+    def finish(self) -> None:
+        tasks = _tasks(self.jobs, self.workers)
+        pool = ProcessPool(
+            max_workers=min(self.workers, len(tasks)),
+            context=multiprocessing.get_context("spawn"),
+            initializer=_start_worker,
+        )
+        try:
+            for task in tasks:
+                self._schedule(pool, task, retry=False)
+            while self.in_flight:
+                done, _ = wait(self.in_flight, timeout=PROGRESS_EVERY_S, return_when=FIRST_COMPLETED)
+                for future in done:
+                    self._settle(pool, future)
+        finally:
+            pool.stop()
+            pool.join()
+
+    def _schedule(self, pool: ProcessPool, task: list[_Job], *, retry: bool) -> None:
+        allowed_s = self.timeout_s + TIMEOUT_PER_MEDIA_S * sum(job.length_s for job in task)
+        future = pool.schedule(_extract_jobs, args=(self.feature_set, task), timeout=allowed_s)
+        self.in_flight[future] = (task, retry)
+
+    def _settle(self, pool: ProcessPool, future: ProcessFuture) -> None:
+        """Account for a finished task; a lost worker's unfinished utterances are tried again or recorded."""
+        task, retry = self.in_flight.pop(future)
+        try:
+            future.result()
+            unfinished: list[_Job] = []
+        except BrokenProcessPool as error:
+            raise FeatureSetError(f"the workers for {self.feature_set.name} died before they took any task") from error
+        except (TimeoutError, ProcessExpired) as error:
+            unfinished = [job for job in task if not job.part.exists()]
+            if retry and unfinished:
+                self._record_loss(unfinished[0], error)
+                unfinished = []
+        self.meter.advance(len(task) - len(unfinished))
+        for job in unfinished:
+            self._schedule(pool, [job], retry=True)
+
+    def _record_loss(self, job: _Job, error: Exception) -> None:
+        if isinstance(error, ProcessExpired):
+            reason, detail = "extraction_crashed", f"its worker died twice (exit code {error.exitcode})"
+        else:
+            allowed_s = self.timeout_s + TIMEOUT_PER_MEDIA_S * job.length_s
+            reason, detail = "extraction_timeout", f"not finished within {allowed_s:.0f} s, alone, at the second try"
+        row = missing_row(job.segment.utterance_id, self.feature_set.width, reason, detail, refused=True)
+        # No fingerprint: a machine that was overloaded once must not make data missing for ever.
+        write_part(job.failed_part, row, "", self.feature_set.width)
+
+
+def _tasks(jobs: Sequence[_Job], workers: int) -> list[list[_Job]]:
+    """Consecutive utterances of a file together; small files share a task; the longest task first.
+
+    With few utterances the tasks are smaller, so that every worker gets some.
+    """
+    size = max(1, min(TASK_UTTERANCES, ceil(len(jobs) / (4 * workers))))
+    ordered = sorted(jobs, key=lambda job: (str(job.segment.media or ""), job.segment.start_s))
+    tasks: list[list[_Job]] = [[]]
+    for job in ordered:
+        task = tasks[-1]
+        same_file = bool(task) and task[-1].segment.media == job.segment.media
+        speech_s = sum(each.length_s for each in task)
+        if len(task) >= size and not (same_file and speech_s < SPEECH_PER_DEPTH * task[0].segment.start_s):
+            tasks.append(task := [])
+        task.append(job)
+    return sorted(filter(None, tasks), key=lambda task: -sum(job.length_s for job in task))
+
+
+def _start_worker() -> None:
+    """In each worker: one thread an engine (the workers are the parallelism), and no life after the parent's."""
+    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[variable] = "1"
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def follow() -> None:
+        wait_for_process([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=follow, daemon=True).start()
+
+
+def _extract_jobs(feature_set: FeatureSet, jobs: Sequence[_Job], done: Callable[[], None] = lambda: None) -> None:
+    """Write the part of every job, file by file; `done` is called after each."""
+    by_id = {job.segment.utterance_id: job for job in jobs}
+    for _, group in groupby((job.segment for job in jobs), key=lambda segment: segment.media):
+        for row in _rows(feature_set, list(group)):
+            job = by_id[row.utterance_id]
+            write_part(job.part, row, job.fingerprint, feature_set.width)
+            done()
+
+
+def _rows(feature_set: FeatureSet, segments: Sequence[Segment]) -> Iterator[FeatureRow]:
+    """Every segment's row. A fault in a group is laid at no one's door: what is left is done one by one."""
+    pending = {segment.utterance_id: segment for segment in segments}
+    try:
+        for row in feature_set.extract(segments):
+            del pending[row.utterance_id]
+            yield row
+        return
+    except (FeatureSetError, ImportError):
+        raise
+    except Exception as error:  # whatever an engine or decoder raises on hostile input is that utterance's fault
+        fault = error
+    if len(segments) > 1:
+        for segment in pending.values():
+            yield from _rows(feature_set, [segment])
+        return
+    reason, detail = "extraction_failed", f"{feature_set.name} raised {type(fault).__name__}: {fault}"
+    if isinstance(fault, MediaError):
+        reason, detail = fault.reason, fault.detail
+    for utterance_id in pending:
+        yield missing_row(utterance_id, feature_set.width, reason, detail, refused=True)

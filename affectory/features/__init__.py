@@ -1,0 +1,48 @@
+"""The feature sets: one file each; this dictionary is the list of them."""
+
+from __future__ import annotations
+
+from affectory.features.compare import Compare
+from affectory.features.egemaps import Egemaps
+from affectory.features.feature_set import (
+    FeatureRow,
+    FeatureSet,
+    FeatureSetError,
+    Segment,
+    fingerprint,
+    missing_row,
+)
+from affectory.features.text import bert, minilm
+from affectory.vocabulary import Modality
+
+FEATURE_SETS: dict[str, FeatureSet] = {
+    feature_set.name: feature_set for feature_set in (Compare(), Egemaps(), minilm())
+}
+
+DEFAULT_SETS: dict[Modality, str] = {
+    Modality.ACOUSTIC: "compare",
+    Modality.VISUAL: "face_mesh",
+    Modality.TEXTUAL: "minilm",
+}
+
+
+def find_feature_set(name: str) -> FeatureSet:
+    """A name of FEATURE_SETS or `bert:<folder or hub name>`; raises ValueError listing what there is."""
+    if name.startswith("bert:"):
+        return bert(name.removeprefix("bert:"))
+    if name not in FEATURE_SETS:
+        raise ValueError(f"no feature set {name!r}; there are {sorted(FEATURE_SETS)} and bert:<folder or hub name>")
+    return FEATURE_SETS[name]
+
+
+__all__ = [
+    "DEFAULT_SETS",
+    "FEATURE_SETS",
+    "FeatureRow",
+    "FeatureSet",
+    "FeatureSetError",
+    "Segment",
+    "find_feature_set",
+    "fingerprint",
+    "missing_row",
+]

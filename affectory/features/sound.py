@@ -1,0 +1,75 @@
+"""From the audio track to acoustic rows: decode a file once, check each utterance's signal, then compute.
+
+The checks come first because openSMILE has none: NaN audio gives the vector of silence, under 60 ms gives NaN and a
+warning, and samples beyond 1.0 (lossy codecs decode to them) wrap around as noise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+from affectory.features.feature_set import FeatureRow, Segment, missing_row
+
+RATE_HZ = 16_000
+SHORTEST_S = 0.060  # one ComParE pitch window
+SILENT_RMS = 1e-4  # -80 dBFS, three steps of 16-bit audio: below it there is only dither or codec noise
+LOUDEST = 1.0 - 2.0**-15  # the largest 16-bit sample
+
+
+def signal_fault(samples: np.ndarray) -> tuple[str, str] | None:
+    """(reason, detail) where samples [n] at 16 kHz hold nothing to analyse, else None."""
+    duration_s = len(samples) / RATE_HZ
+    if duration_s < SHORTEST_S:
+        return "too_short", f"{duration_s * 1000:.0f} ms of audio; at least {SHORTEST_S * 1000:.0f} ms are needed"
+    if broken := int(np.count_nonzero(~np.isfinite(samples))):
+        return "non_finite", f"{broken} of {len(samples)} samples are NaN or infinite"
+    rms = float(np.sqrt(np.mean(np.square(samples, dtype=np.float64))))
+    if rms < SILENT_RMS:
+        return "silent", f"root mean square {rms:.1e} of full scale; at least {SILENT_RMS:.0e} is needed"
+    return None
+
+
+def rows_from_sound(
+    segments: Sequence[Segment], width: int, frames_of: Callable[[np.ndarray], np.ndarray]
+) -> Iterator[FeatureRow]:
+    """One row a segment of one media file; `frames_of` maps samples [n] in -1..1 at 16 kHz to frames [T, width].
+
+    Raises MediaError where the file cannot be decoded.
+    """
+    audible = [segment for segment in segments if segment.media is not None and segment.has_audio]
+    for segment in segments:
+        if segment.media is None:
+            yield missing_row(segment.utterance_id, width, "no_media", "the utterance names no media file")
+        elif not segment.has_audio:
+            yield missing_row(segment.utterance_id, width, "no_audio_track", f"{segment.media.name} has no audio track")
+    for segment, samples in _read(audible):
+        yield _row(segment.utterance_id, samples, width, frames_of)
+
+
+def _read(segments: Sequence[Segment]) -> Iterator[tuple[Segment, np.ndarray]]:
+    """Each segment with its samples, by start; the file is decoded once."""
+    from affectory.media import read_audio_spans
+
+    if not segments:
+        return
+    path = segments[0].media
+    assert path is not None
+    ordered = sorted(segments, key=lambda segment: segment.start_s)
+    spans = [(segment.start_s, segment.end_s) for segment in ordered]
+    yield from zip(ordered, read_audio_spans(path, spans, RATE_HZ), strict=True)
+
+
+def _row(
+    utterance_id: str, samples: np.ndarray, width: int, frames_of: Callable[[np.ndarray], np.ndarray]
+) -> FeatureRow:
+    if fault := signal_fault(samples):
+        # Not-a-number samples are a fault of the file; silence and brevity are not.
+        return missing_row(utterance_id, width, *fault, refused=fault[0] == "non_finite")
+    frames = np.ascontiguousarray(frames_of(np.clip(samples, -1.0, LOUDEST)), np.float32)
+    if not np.isfinite(frames).all():
+        bad = int(np.count_nonzero(~np.isfinite(frames)))
+        detail = f"{bad} of {frames.size} values are NaN or infinite"
+        return missing_row(utterance_id, width, "non_finite_features", detail, refused=True)
+    return FeatureRow(utterance_id, frames)
