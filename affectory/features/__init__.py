@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from affectory.features.compare import Compare
 from affectory.features.egemaps import Egemaps
+from affectory.features.face_mesh import FaceMesh
 from affectory.features.feature_set import (
     FeatureRow,
     FeatureSet,
@@ -16,7 +17,7 @@ from affectory.features.text import bert, minilm
 from affectory.vocabulary import Modality
 
 FEATURE_SETS: dict[str, FeatureSet] = {
-    feature_set.name: feature_set for feature_set in (Compare(), Egemaps(), minilm())
+    feature_set.name: feature_set for feature_set in (Compare(), Egemaps(), FaceMesh(), minilm())
 }
 
 DEFAULT_SETS: dict[Modality, str] = {
