@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 from affectory.tables import AVERAGE, cells, columns_of, condition_title, experiment_title, metric_title
 
@@ -72,9 +72,9 @@ def condition_bars(
             if not np.isnan(spreads).all():
                 axes.errorbar(places, means, spreads, fmt="none", ecolor=INK, elinewidth=0.9, capsize=1.8, zorder=3)
         if chance is not None:
-            axes.axhline(
-                chance, color=CHANCE, linewidth=1.1, linestyle=(0, (4, 3)), zorder=4, label=f"Chance, {chance:.2f}"
-            )
+            axes.axhline(chance, color=CHANCE, linewidth=1.1, linestyle=(0, (4, 3)), zorder=4)
+            right = axes.get_yaxis_transform()
+            axes.text(1.008, chance, f"chance\n{chance:.2f}", transform=right, color=CHANCE, va="center", fontsize=8)
         axes.set_xticks(range(len(columns)), [condition_title(name) for name in columns])
         axes.set_xlim(-0.55, len(columns) - 0.45)
         axes.set_ylim(0, 1)
@@ -83,17 +83,7 @@ def condition_bars(
             place = columns.index(AVERAGE)
             axes.axvspan(place - 0.5, place + 0.5, color="#f2f4f7", zorder=0)
         axes.grid(axis="y", zorder=1)
-        handles, labels = axes.get_legend_handles_labels()
-        order = sorted(range(len(labels)), key=lambda number: labels[number].startswith("Chance"))
-        axes.legend(
-            [handles[n] for n in order],
-            [labels[n] for n in order],
-            loc="lower left",
-            bbox_to_anchor=(0, 1.0),
-            ncols=4,
-            borderaxespad=0.2,
-            handlelength=1.2,
-        )
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4, borderaxespad=0.2, handlelength=1.2)
         return _render(figure, form)
 
 
@@ -109,9 +99,13 @@ def learning_curves(history: pd.DataFrame, *, form: Form = "svg") -> bytes:
         figure = Figure(figsize=(3.75, 4.1), layout="constrained")
         above, below = figure.subplots(2, 1, sharex=True)
         _lines(above, losses)
-        logarithmic = _spans_decades(losses)
-        above.set_yscale("log" if logarithmic else "linear")
-        above.set_title("Training loss by term" + (", log scale" if logarithmic else ""))
+        above.set_title("Training loss by term")
+        if _spans_decades(losses):
+            above.set_title("Training loss by term, log scale")
+            above.set_yscale("log")
+            above.yaxis.set_major_locator(LogLocator(subs=(1, 3), numticks=8))
+            above.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+            above.yaxis.set_minor_locator(NullLocator())
         _lines(below, scores)
         for number, seeds in enumerate(scores.values()):
             peaks = [peak(points) for points in seeds.values()]

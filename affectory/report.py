@@ -25,6 +25,7 @@ from affectory.vocabulary import MODALITIES, Condition, Modality, Split, missing
 TEMPLATE = Path(__file__).with_name("report.html.j2")
 QUARANTINE_ROWS_SHOWN = 50
 NOT_EXTRACTED = "not extracted"
+NO_BREAK = "\N{NO-BREAK SPACE}"
 
 _COLUMNS = {
     "results": (
@@ -110,7 +111,8 @@ def render_report(data: ReportData) -> str:
         corpus=data.corpus,
         facts=data.facts,
         provenance=data.provenance,
-        summary=summary(data),
+        results_summary=results_summary(data),
+        corpus_summary=corpus_summary(data),
         notes=_notes(data),
         studies=[_study(data, family) for family in sorted(set(data.results["family"]))],
         confusions=_confusions(data),
@@ -130,47 +132,57 @@ def chance_level(data: ReportData) -> float | None:
     return 1 / classes if classes else None
 
 
-def summary(data: ReportData) -> list[str]:
-    """The page's plain-language summary, results first: one sentence or two a line, every number from `data`."""
+def results_summary(data: ReportData) -> list[str]:
+    """What the models did, in plain sentences: every number from `data`, no claim beyond the runs' deviation."""
+    if not len(data.results):
+        return _notes(data)
     lines = []
     for family in sorted(set(data.results["family"])):
         results = _where(data.results, family=family)
-        lines += _comparisons(results) + _against_chance(results, chance_level(data)) + _selection(results)
-    if len(data.results):
-        lines.append(_caution(data))
-    return [*lines, _corpus_line(data.facts), _missing_line(data), _quarantine_line(data.facts)]
+        lines += [*_comparisons(results), *_against_chance(results, chance_level(data)), *_selection(results)]
+    return [*lines, _scope(data)]
+
+
+def corpus_summary(data: ReportData) -> list[str]:
+    """What the corpus holds, lacks and what of it was refused, in plain sentences."""
+    return [_corpus_line(data.facts), _missing_line(data), _quarantine_line(data.facts)]
 
 
 # The summary's sentences
 
 
 def _comparisons(results: pd.DataFrame) -> list[str]:
-    """MMIN against either baseline: over the missing conditions, then with every modality there."""
+    """MMIN against both baselines: over the missing conditions, then with every modality there."""
     full = _full_condition(results)
-    where = {AVERAGE: f"Averaged over the {_missing_phrase(results)}", full: f"With every modality there, {full}"}
-    compared = [
-        (where[condition], tables.paired_difference(results, "ua", "mmin", baseline, condition))
-        for condition, baseline in (
-            (AVERAGE, "augmented_baseline"),
-            (AVERAGE, "full_baseline"),
-            (full, "full_baseline"),
-        )
-    ]
-    return [_comparison(place, found, tables.runs_phrase(results)) for place, found in compared if found is not None]
+    found = {
+        f"Averaged over the {_missing_phrase(results)}": _differences(results, AVERAGE),
+        f"With every modality there, {full}": _differences(results, full),
+    }
+    return [_comparison(where, differences) for where, differences in found.items() if differences]
 
 
-def _comparison(where: str, found: Difference, runs: str) -> str:
-    ours, theirs = experiment_title(found.experiment), _lower(experiment_title(found.baseline))
-    gap = round(abs(found.mean), tables.DIGITS)
+def _differences(results: pd.DataFrame, condition: str) -> list[Difference]:
+    baselines = ("augmented_baseline", "full_baseline")
+    found = (tables.paired_difference(results, "ua", "mmin", baseline, condition) for baseline in baselines)
+    return [difference for difference in found if difference is not None]
+
+
+def _comparison(where: str, differences: list[Difference]) -> str:
+    reached = f"{experiment_title(differences[0].experiment)} reaches UA {_score(differences[0].experiment_mean)}"
+    return f"{where}, {reached}: {'; '.join(map(_against, differences))}."
+
+
+def _against(found: Difference) -> str:
+    baseline = f"the {_lower(experiment_title(found.baseline))} ({_score(found.baseline_mean)})"
+    if not round(found.mean, tables.DIGITS):
+        return f"level with {baseline}"
     side = "above" if found.mean > 0 else "below"
-    verdict = f"{_score(gap)} {side} the {theirs}" if gap else f"level with the {theirs}"
-    first = f"{where}, {ours} reaches UA {_score(found.experiment_mean)}: {verdict} ({_score(found.baseline_mean)})."
-    if found.runs == 1:
-        return f"{first} This is one run, without a deviation: the difference may be chance."
-    spread = f"Over {runs} the difference has a standard deviation of {_score(found.deviation)}"
+    if isnan(found.deviation):
+        return f"{_score(abs(found.mean))} {side} {baseline}"
+    gap = f"{_score(abs(found.mean))}{NO_BREAK}±{NO_BREAK}{_score(found.deviation)} {side} {baseline}"
     if abs(found.mean) <= found.deviation:
-        return f"{first} {spread}, no smaller than the difference: these runs do not separate the two."
-    return f"{first} {spread}, smaller than the difference."
+        return f"{gap}, which these runs do not tell from no difference"
+    return gap if found.mean > 0 else f"{gap}, so the baseline is ahead"
 
 
 def _against_chance(results: pd.DataFrame, chance: float | None) -> list[str]:
@@ -196,16 +208,21 @@ def _selection(results: pd.DataFrame) -> list[str]:
     return [f"Some checkpoints were selected on {', '.join(on_test)}: those scores are optimistic."] if on_test else []
 
 
-def _caution(data: ReportData) -> str:
-    tested = len(set(data.predictions["utterance_id"]))
-    scope = f"One corpus and {tables.runs_phrase(data.results)}: this describes these runs and does not rank methods."
-    if tested:
-        scope = (
-            f"The test part holds {_plural(tested, 'utterance')}, one of them is {_score(1 / tested)} of WA. {scope}"
-        )
+def _scope(data: ReportData) -> str:
+    """How far the numbers carry."""
+    runs = _runs_phrase(data.results)
+    if runs == f"1{NO_BREAK}seed":
+        lines = ["One run of each, so no deviation: the differences may be chance."]
+    else:
+        lines = [f"± is one standard deviation over {runs}; of a difference, paired by run."]
+    lines.append(f"One corpus and {runs} describe these runs and do not rank methods.")
+    if tested := len(set(data.predictions["utterance_id"])):
+        lines.append(f"The test part holds {_plural(tested, 'utterance')}; a single one is {_score(1 / tested)} of WA.")
     if data.facts.planted:
-        scope += " The corpus is generated with known answers: its numbers test the software, not people."
-    return scope
+        lines.append(
+            "The corpus is generated with known answers: its numbers test the software and say nothing of people."
+        )
+    return " ".join(lines)
 
 
 def _corpus_line(facts: CorpusFacts) -> str:
@@ -259,27 +276,47 @@ def _notes(data: ReportData) -> list[str]:
 
 
 def _study(data: ReportData, family: str) -> dict[str, Any]:
+    """One family's tables, main scores first, and the picture of its main score."""
     results = _where(data.results, family=family)
     main, further = (tables.conditions_table(results, names) for names in (("wa", "ua"), ("weighted_f1", "macro_f1")))
-    shown = [
-        {"blocks": _blocks(table), "columns": tables.columns_of(table), "further": table is further}
-        for table in (main, further)
-        if len(table)
-    ]
-    tested = set(main["metric"])
-    metric = next((name for name in ("ua", "wa") if name in tested), None)
+    metric = next((name for name in ("ua", "wa") if name in set(main["metric"])), "")
     chance = chance_level(data) if metric == "ua" else None
+    picture = plots.data_uri(plots.condition_bars(main, metric, chance=chance)) if metric else ""
+    legend = [f"{metric_title(metric)} by condition, mean over {_runs_phrase(results)}."]
+    if _repeated(main):
+        legend.append("Whiskers: one standard deviation each way.")
+    if chance is not None:
+        legend.append("Dashed: chance, one over the number of classes.")
     return {
         "family": family,
-        "tables": shown,
-        "runs": tables.runs_phrase(results),
-        "repeated": bool((main["runs"] > 1).any()),
-        "missing": _missing_phrase(results),
-        "selected_on": sorted(set(results["selected_on"].dropna().astype(str))),
-        "metric": metric_title(metric) if metric else "",
-        "picture": plots.data_uri(plots.condition_bars(main, metric, chance=chance)) if metric else "",
-        "chance": chance,
+        "main": _table(main, results),
+        "further": _table(further, results),
+        "metric": metric_title(metric),
+        "picture": picture,
+        "legend": " ".join(legend),
     }
+
+
+def _table(table: pd.DataFrame, results: pd.DataFrame) -> dict[str, Any] | None:
+    """Blocks of rows by metric and the note on what is averaged, marked and selected; None of an empty table."""
+    if not len(table):
+        return None
+    columns = tables.columns_of(table)
+    spread = " ± sample standard deviation" if _repeated(table) else ""
+    note = [f"Test part, mean{spread} over {_runs_phrase(results)}."]
+    if len(columns) > 1:
+        note.append("Columns: the modalities that the model was given, a acoustic, v visual, t textual.")
+    if AVERAGE in columns:
+        note.append(f"Average: mean over the {_missing_phrase(results)}, recomputed from them in each run.")
+    if len(set(table["experiment"])) > 1:
+        note.append("Bold: strictly highest mean of its column at three decimals, not a test of significance.")
+    if selected := sorted(set(results["selected_on"].dropna().astype(str)) - {""}):
+        note.append(f"The checkpoint of each run was selected on {', '.join(selected)}.")
+    return {"blocks": _blocks(table), "columns": columns, "note": " ".join(note)}
+
+
+def _repeated(table: pd.DataFrame) -> bool:
+    return any(runs > 1 for runs in table["runs"])
 
 
 def _blocks(table: pd.DataFrame) -> list[dict[str, Any]]:
@@ -294,7 +331,7 @@ def _blocks(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _confusions(data: ReportData) -> list[dict[str, Any]]:
-    """One entry an experiment, the proposed model first; each a matrix a condition, in percent of the label's rows."""
+    """One entry an experiment, MMIN first; in each a matrix a condition, the full one first."""
     classes = dict.fromkeys(label for _, label in _label_counts(data.facts))
     rows = data.predictions.dropna(subset=["label", "predicted"])
     seen = {*rows["label"].astype(str), *rows["predicted"].astype(str)}
@@ -312,7 +349,7 @@ def _confusions(data: ReportData) -> list[dict[str, Any]]:
         }
         for experiment in tables.in_order(experiment for experiment, _ in counts)
     ]
-    return found[::-1]
+    return sorted(found, key=lambda entry: entry["title"] != experiment_title("mmin"))
 
 
 def _matrix(counts: dict[tuple[str, str], int], names: list[str]) -> list[dict[str, Any]]:
@@ -465,6 +502,10 @@ def _known_first(names: set[str], known: list[str]) -> list[str]:
     return [*(name for name in known if name in names), *sorted(names - set(known))]
 
 
+def _runs_phrase(results: pd.DataFrame) -> str:
+    return tables.runs_phrase(results).replace(" ", NO_BREAK)
+
+
 def _tested_modalities(results: pd.DataFrame) -> list[Modality]:
     names = {name for name in results["condition"].astype(str) if name.lower() != AVERAGE}
     tested = {modality for name in names for modality in Condition.parse(name)}
@@ -497,4 +538,4 @@ def _count(number: int) -> str:
 
 
 def _percent(share: float) -> str:
-    return "–" if isnan(share) else f"{100 * share:.0f} %"
+    return "–" if isnan(share) else f"{100 * share:.0f}{NO_BREAK}%"
