@@ -7,12 +7,16 @@ from __future__ import annotations
 
 from affectory.media.frames import read_frame_spans, read_frames
 from affectory.media.opening import MediaError, Span, open_media
+from affectory.media.probing import MediaFile, probe_file, probe_files
 from affectory.media.sound import read_audio, read_audio_spans, stream_audio
 
 __all__ = [
     "MediaError",
+    "MediaFile",
     "Span",
     "open_media",
+    "probe_file",
+    "probe_files",
     "read_audio",
     "read_audio_spans",
     "read_frame_spans",

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 FORMATS = "mov,matroska,avi,mpegts,mpeg,mpegvideo,wav,flac,ogg,mp3,aac"
 MAX_DURATION_S = 12 * 3600.0
 MAX_PIXELS = 4096 * 4096
+AUDIO_RATES_HZ = (4_000, 384_000)  # at 1 Hz, 40 kB would claim 11 hours and fill 2.5 GB once resampled
 RECODE = "re-encode it (for example `ffmpeg -i IN -c:v libx264 -c:a aac OUT.mp4`) or remove it"
 
 Span = tuple[float, float | None]  # start_s, end_s (None: to the end of the file)
@@ -45,7 +46,7 @@ def open_media(path: Path) -> Iterator[InputContainer]:
     import av
     from av.error import FFmpegError
 
-    _check_regular(path)
+    check_regular(path)
     options = {"format_whitelist": FORMATS, "protocol_whitelist": "file", "max_pixels": str(MAX_PIXELS)}
     try:
         # Without the prefix a name such as `concat:x.mp4` or `http:__x.mp4` would be read as a protocol.
@@ -57,11 +58,13 @@ def open_media(path: Path) -> Iterator[InputContainer]:
         raise MediaError("unreadable_media", detail) from error
 
 
-def _check_regular(path: Path) -> None:
+def check_regular(path: Path) -> None:
+    """Raises MediaError: media_not_found, not_a_regular_file (a pipe would hang its reader), empty_file."""
     try:
         status = path.stat()
     except (OSError, ValueError) as error:
-        raise MediaError("media_not_found", f"{path.name}: expected a readable file, came: {error}") from error
+        said = getattr(error, "strerror", None) or error
+        raise MediaError("media_not_found", f"{path.name}: expected a readable file, came: {said}") from error
     if not stat.S_ISREG(status.st_mode):
         raise MediaError("not_a_regular_file", f"{path.name}: expected a file, came a {_kind(status)}; remove it")
     if status.st_size == 0:
@@ -83,10 +86,15 @@ def file_name(container: InputContainer) -> str:
 
 
 def audio_stream(container: InputContainer) -> AudioStream | None:
-    """The first audio track, or None. Raises MediaError: unsupported_codec."""
+    """The first audio track, or None. Raises MediaError: unsupported_codec, unsupported_rate."""
     stream = next(iter(container.streams.audio), None)
-    if stream is not None:
-        _check_decoder(container, stream)
+    if stream is None:
+        return None
+    _check_decoder(container, stream)
+    (low_hz, high_hz), rate_hz = AUDIO_RATES_HZ, stream.codec_context.sample_rate
+    if not low_hz <= rate_hz <= high_hz:
+        detail = f"{file_name(container)}: expected sound at {low_hz} to {high_hz} Hz, came {rate_hz} Hz; {RECODE}"
+        raise MediaError("unsupported_rate", detail)
     return stream
 
 
