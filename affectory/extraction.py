@@ -12,7 +12,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -20,7 +20,7 @@ from math import ceil
 from multiprocessing.connection import wait as wait_for_process
 from pathlib import Path
 
-from pebble import ProcessExpired, ProcessFuture, ProcessPool
+from pebble import ProcessExpired, ProcessPool
 
 from affectory.features.feature_set import FeatureRow, FeatureSet, FeatureSetError, Segment, fingerprint, missing_row
 from affectory.features.parts import read_outcome, write_part
@@ -166,7 +166,7 @@ class _Run:
     workers: int
     timeout_s: float
     meter: _Meter
-    in_flight: dict[ProcessFuture, tuple[list[_Job], bool]] = field(default_factory=dict)
+    in_flight: dict[Future, tuple[list[_Job], bool]] = field(default_factory=dict)
 
     def finish(self) -> None:
         tasks = _tasks(self.jobs, self.workers)
@@ -191,7 +191,7 @@ class _Run:
         future = pool.schedule(_extract_jobs, args=(self.feature_set, task), timeout=allowed_s)
         self.in_flight[future] = (task, retry)
 
-    def _settle(self, pool: ProcessPool, future: ProcessFuture) -> None:
+    def _settle(self, pool: ProcessPool, future: Future) -> None:
         """Account for a finished task; a lost worker's unfinished utterances are tried again or recorded."""
         task, retry = self.in_flight.pop(future)
         try:

@@ -13,11 +13,12 @@ from affectory.features.feature_set import (
     fingerprint,
     missing_row,
 )
+from affectory.features.openface_csv import OpenfaceCsv
 from affectory.features.text import bert, minilm
 from affectory.vocabulary import Modality
 
 FEATURE_SETS: dict[str, FeatureSet] = {
-    feature_set.name: feature_set for feature_set in (Compare(), Egemaps(), FaceMesh(), minilm())
+    feature_set.name: feature_set for feature_set in (Compare(), Egemaps(), FaceMesh(), OpenfaceCsv(), minilm())
 }
 
 DEFAULT_SETS: dict[Modality, str] = {

@@ -1,0 +1,70 @@
+"""OpenFace: the user's own FeatureExtraction program, where it is installed. Its licence is non-commercial."""
+
+import contextlib
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import tempfile
+from pathlib import Path
+
+import dagster as dg
+
+from affectory.features.openface_csv import OpenfaceCsvError, read_openface_csv
+
+ARGUMENTS = ("-pose", "-gaze", "-aus")
+LAST_LINES = 5
+
+
+class OpenFaceError(RuntimeError):
+    """OpenFace could not be run on a file; the message carries the command and its last words."""
+
+
+class OpenFace(dg.ConfigurableResource):
+    """Runs FeatureExtraction on a media file; `binary` is a name on PATH or a path."""
+
+    binary: str = "FeatureExtraction"
+    timeout_s: float = 1800.0  # a file; OpenFace manages about 20 frames a second on one core
+
+    def is_installed(self) -> bool:
+        return shutil.which(self.binary) is not None
+
+    def write_csv(self, media: Path, csv: Path) -> None:
+        """Analyse `media` and put the table at `csv`, complete or not at all. Raises OpenFaceError."""
+        csv.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".openface-", dir=csv.parent) as folder:
+            command = [self.binary, "-f", str(media.resolve()), "-out_dir", folder, "-of", "faces", *ARGUMENTS]
+            self._run(command)
+            written = Path(folder) / "faces.csv"
+            # Its exit code says little: what counts is a readable table.
+            if not written.is_file():
+                raise OpenFaceError(f"{shlex.join(command)} wrote no table for {media.name}")
+            try:
+                read_openface_csv(written)
+            except OpenfaceCsvError as error:
+                raise OpenFaceError(f"{shlex.join(command)} wrote a bad table for {media.name}: {error}") from error
+            written.replace(csv)
+
+    def _run(self, command: list[str]) -> None:
+        try:
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+                errors="replace", start_new_session=True,
+            )  # fmt: skip
+        except OSError as error:
+            raise OpenFaceError(
+                f"{command[0]} cannot be started ({error}); install OpenFace and name its FeatureExtraction"
+            ) from error
+        with process:
+            try:
+                _, said = process.communicate(timeout=self.timeout_s)
+            except subprocess.TimeoutExpired as error:
+                raise OpenFaceError(f"{shlex.join(command)} did not finish within {self.timeout_s:g} s") from error
+            finally:
+                # The whole session: a program that it started must not outlive it.
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+        if process.returncode:
+            last = "\n".join(said.splitlines()[-LAST_LINES:])
+            raise OpenFaceError(f"{shlex.join(command)} ended with code {process.returncode}: {last}")

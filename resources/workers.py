@@ -1,0 +1,41 @@
+"""The worker processes that extraction may use."""
+
+import os
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
+
+import dagster as dg
+
+from affectory.extraction import Extraction, Progress, extract
+from affectory.features.feature_set import FeatureSet, Segment
+
+
+class Workers(dg.ConfigurableResource):
+    """Runs a feature set over many utterances in `processes` (0: one a CPU core)."""
+
+    processes: int = 0
+    task_timeout_s: float = 60.0  # and 5 s more for each second of media in the task
+
+    @property
+    def count(self) -> int:
+        return self.processes or os.cpu_count() or 1
+
+    def extract(
+        self,
+        segments: Sequence[Segment],
+        feature_set: FeatureSet,
+        *,
+        staging: Path,
+        known: Collection[str],
+        on_progress: Callable[[Progress], None] | None = None,
+    ) -> Extraction:
+        """affectory.extraction.extract with this deployment's processes and time-out."""
+        return extract(
+            segments,
+            feature_set,
+            staging=staging,
+            known=known,
+            workers=self.count,
+            timeout_s=self.task_timeout_s,
+            on_progress=on_progress,
+        )
