@@ -1,0 +1,56 @@
+# Everything starts here: make demo, make test, make lint, make ui, make bench.
+SHELL := /bin/bash
+PYTHON ?= python3
+CORPUS ?= demo
+
+export AFFECTORY_HOME ?= $(CURDIR)/.affectory
+export AFFECTORY_CORPORA ?= $(AFFECTORY_HOME)/corpora
+export DAGSTER_HOME := $(AFFECTORY_HOME)/dagster
+export MLFLOW_DISABLE_TELEMETRY := true
+export HF_HUB_DISABLE_TELEMETRY := 1
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo corpora materialize test lint ui bench lock
+
+help: ## show the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
+
+setup: .venv/.ready ## create .venv from requirements.lock
+
+.venv/.ready: requirements.lock pyproject.toml
+	@test -x .venv/bin/python || $(PYTHON) -m venv .venv
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check uv
+	@.venv/bin/uv pip install --quiet --python .venv/bin/python --no-deps -r requirements.lock
+	@.venv/bin/uv pip install --quiet --python .venv/bin/python --no-deps -e .
+	@touch $@
+
+demo: setup ## generate the demo corpus, materialise the whole lineage on it, print the table
+	@affectory demo-corpus $(AFFECTORY_CORPORA)/demo
+	@$(MAKE) --no-print-directory corpora
+	@$(MAKE) --no-print-directory materialize CORPUS=demo
+	@python -m pipelines.summary demo
+
+corpora: setup ## register the corpus folders found in AFFECTORY_CORPORA as partitions
+	@python -m pipelines.deployment
+	@dagster asset materialize -m pipelines.definitions --select corpora
+
+materialize: setup ## materialise the lineage of one corpus: make materialize CORPUS=name [CONFIG=run.yaml]
+	@python -m pipelines.deployment
+	@dagster asset materialize -m pipelines.definitions --select 'not key:corpora' --partition $(CORPUS) $(if $(CONFIG),-c $(CONFIG))
+
+test: setup ## run the default tests, the demo lineage included
+	@python -m pytest
+
+lint: setup ## ruff, pyright and the import rules
+	@ruff check . && ruff format --check . && pyright && lint-imports
+
+ui: setup ## the Dagster page on http://127.0.0.1:3000 and the MLflow page on http://127.0.0.1:5000
+	@python -m pipelines.deployment
+	@python -m pipelines.ui
+
+bench: setup ## speed and memory, ratios in one run
+	@for benchmark in benchmarks/*.py; do echo "== $$benchmark"; python $$benchmark || exit 1; done
+
+lock: ## compile requirements.lock anew (versions only, no addresses)
+	@.venv/bin/uv pip compile --universal --python-version 3.11 --extra dev --no-header --no-annotate --no-emit-index-url pyproject.toml -o requirements.lock

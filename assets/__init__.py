@@ -1,0 +1,1 @@
+"""The nouns of the lineage: thin definitions over `ops`, `resources` and the library."""

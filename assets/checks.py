@@ -1,0 +1,131 @@
+"""What must hold of the lineage's tables; each check can fail and names the rows that break it."""
+
+import dagster as dg
+import pandas as pd
+
+from affectory.corpora import media_paths
+from affectory.protocol import leaks
+from affectory.vocabulary import MODALITIES, Modality
+from assets.conditions import missing_modality_sets
+from assets.corpus import media_files, utterances
+from assets.features import FEATURE_ASSETS
+from assets.partitions import corpus_partitions
+from resources.corpus_folders import CorpusFolders
+from resources.feature_store import FeatureStore
+
+SHOWN = 10  # offending rows listed in a check's metadata
+
+
+def _verdict(broken: pd.DataFrame, expectation: str) -> dg.AssetCheckResult:
+    """Passed when no row is broken; otherwise the first rows as a table."""
+    metadata: dict[str, object] = {"broken": len(broken)}
+    if len(broken):
+        metadata["rows"] = dg.MetadataValue.md(broken.head(SHOWN).to_markdown(index=False))
+    return dg.AssetCheckResult(passed=broken.empty, metadata=metadata, description=expectation)
+
+
+@dg.asset_check(asset=media_files, partitions_def=corpus_partitions)
+def every_media_file_is_accounted_for(
+    context: dg.AssetCheckExecutionContext, corpus_folders: CorpusFolders, store: FeatureStore
+) -> dg.AssetCheckResult:
+    """Each file of the corpus folder has one row, accepted or refused."""
+    corpus = corpus_folders.open(context.partition_key)
+    stored = store.query("SELECT media FROM media_files WHERE corpus = ?", [corpus.name])["media"]
+    lost = sorted(set(media_paths(corpus)) ^ set(stored))
+    return _verdict(pd.DataFrame({"media": lost}), "each media file has one row, accepted or refused")
+
+
+@dg.asset_check(asset=utterances, partitions_def=corpus_partitions, blocking=True)
+def utterance_ids_are_unique(context: dg.AssetCheckExecutionContext, store: FeatureStore) -> dg.AssetCheckResult:
+    """An utterance_id names one row of a corpus."""
+    doubled = store.query(
+        "SELECT utterance_id, count(*) AS n FROM utterances WHERE corpus = ? GROUP BY ALL HAVING n > 1",
+        [context.partition_key],
+    )
+    return _verdict(doubled, "an utterance_id names one row")
+
+
+@dg.asset_check(asset=utterances, partitions_def=corpus_partitions, blocking=True)
+def labels_are_known(
+    context: dg.AssetCheckExecutionContext, corpus_folders: CorpusFolders, store: FeatureStore
+) -> dg.AssetCheckResult:
+    """Every label belongs to the corpus's declared set, or to the vocabulary where it declares none."""
+    known = corpus_folders.open(context.partition_key).label_set
+    unknown = store.query(
+        "SELECT emotion, count(*) AS n FROM utterances WHERE corpus = ? AND emotion IS NOT NULL "
+        "AND NOT list_contains(?, emotion) GROUP BY ALL",
+        [context.partition_key, list(known)],
+    )
+    return _verdict(unknown, "every emotion label is in the corpus's label set")
+
+
+def _row_counts_check(modality: Modality, asset: dg.AssetsDefinition) -> dg.AssetChecksDefinition:
+    @dg.asset_check(asset=asset, partitions_def=corpus_partitions, name="every_utterance_has_one_row", blocking=True)
+    def check(context: dg.AssetCheckExecutionContext, store: FeatureStore) -> dg.AssetCheckResult:
+        """Nothing lost, nothing doubled: a row an utterance and feature set, valid or missing with its reason."""
+        broken = store.query(
+            """
+            SELECT s.feature_set, u.utterance_id, count(f.utterance_id) AS n,
+                   any_value(f.valid) AS valid, any_value(f.reason) AS reason
+            FROM utterances u
+            CROSS JOIN (SELECT DISTINCT feature_set FROM features WHERE corpus = $1 AND modality = $2) s
+            LEFT JOIN features f ON f.corpus = u.corpus AND f.utterance_id = u.utterance_id
+                                AND f.feature_set = s.feature_set
+            WHERE u.corpus = $1
+            GROUP BY ALL
+            HAVING n <> 1 OR (NOT valid AND reason = '')
+            """,
+            [context.partition_key, modality.value],
+        )
+        return _verdict(broken, "one row an utterance and feature set; a missing one says why")
+
+    return check
+
+
+def _finite_check(modality: Modality, asset: dg.AssetsDefinition) -> dg.AssetChecksDefinition:
+    @dg.asset_check(asset=asset, partitions_def=corpus_partitions, name="features_are_finite", blocking=True)
+    def check(context: dg.AssetCheckExecutionContext, store: FeatureStore) -> dg.AssetCheckResult:
+        """No NaN and no infinity in what is stored as valid, and at least one frame of it."""
+        broken = pd.DataFrame(columns=["feature_set", "utterance_id"])
+        for feature_set in store.feature_sets(context.partition_key).get(modality, []):
+            ids = store.not_finite(context.partition_key, feature_set)
+            broken = pd.concat([broken, pd.DataFrame({"feature_set": feature_set, "utterance_id": ids})])
+        return _verdict(broken, "valid features are finite and have frames")
+
+    return check
+
+
+FEATURE_CHECKS = [
+    make(modality, FEATURE_ASSETS[modality]) for modality in MODALITIES for make in (_row_counts_check, _finite_check)
+]
+
+
+@dg.asset_check(asset=missing_modality_sets, partitions_def=corpus_partitions, blocking=True)
+def no_speaker_or_dialogue_crosses_splits(
+    context: dg.AssetCheckExecutionContext, store: FeatureStore
+) -> dg.AssetCheckResult:
+    """Training, validation and test share no speaker, no dialogue and no media file, in any fold."""
+    corpus = context.partition_key
+    sentences = leaks(
+        store.query("SELECT * FROM utterances WHERE corpus = ?", [corpus]),
+        store.query("SELECT fold, utterance_id, split FROM folds WHERE corpus = ?", [corpus]),
+    )
+    return _verdict(pd.DataFrame({"leak": sentences}), "no speaker, dialogue or media file on two sides of a split")
+
+
+@dg.asset_check(asset=missing_modality_sets, partitions_def=corpus_partitions, blocking=True)
+def every_full_utterance_has_every_missing_condition(
+    context: dg.AssetCheckExecutionContext, store: FeatureStore
+) -> dg.AssetCheckResult:
+    """All full utterances have the same number of condition rows (six of three modalities), none twice."""
+    broken = store.query(
+        """
+        WITH counts AS (
+            SELECT utterance_id, count(*) AS n, count(DISTINCT condition) AS conditions
+            FROM missing_modality_sets WHERE corpus = ? AND complete GROUP BY utterance_id
+        )
+        SELECT * FROM counts WHERE n <> conditions OR n <> (SELECT max(n) FROM counts)
+        """,
+        [context.partition_key],
+    )
+    return _verdict(broken, "each full utterance has every missing condition once")

@@ -1,0 +1,65 @@
+"""What is missing: folds, then the missing-modality conditions of each full utterance."""
+
+import dagster as dg
+import pandas as pd
+
+from affectory.conditions import missing_modality_sets as make_sets
+from affectory.protocol import make_folds
+from affectory.vocabulary import Modality
+from assets.features import FEATURE_ASSETS
+from assets.partitions import OWNERS, corpus_partitions
+from ops.datasets import availability, choose_feature_sets
+from resources.feature_store import FeatureStore
+
+MIN_LABELLED = 3
+
+
+class ConditionsConfig(dg.Config):
+    """Which modalities and feature sets the models of this corpus learn from."""
+
+    modalities: list[str] = []  # empty: every modality that has features
+    feature_sets: list[str] = []  # empty: a ready-made set where there is one, else the default extractor's
+    seed: int = 0  # of the splits that the protocol has to make
+
+
+@dg.asset(
+    partitions_def=corpus_partitions,
+    deps=list(FEATURE_ASSETS.values()),
+    group_name="conditions",
+    kinds={"duckdb"},
+    owners=OWNERS,
+)
+def missing_modality_sets(
+    context: dg.AssetExecutionContext, config: ConditionsConfig, store: FeatureStore
+) -> dg.MaterializeResult:
+    """One row an utterance and missing condition: masks over stored features, made after the split (table `folds`)."""
+    corpus = context.partition_key
+    chosen = choose_feature_sets(
+        store.feature_sets(corpus), [Modality(name) for name in config.modalities], config.feature_sets
+    )
+    utterances = store.query("SELECT * FROM utterances WHERE corpus = ? AND emotion IS NOT NULL", [corpus])
+    folds, note = _folds(utterances, config.seed)
+    available = availability(store, corpus, chosen)
+    sets = make_sets(available, dict(zip(folds["utterance_id"], folds["split"], strict=True)), chosen)
+    sets["feature_sets"] = ",".join(chosen.values())
+    store.replace_rows("folds", corpus, folds.assign(protocol=note))
+    store.replace_rows("missing_modality_sets", corpus, sets)
+    context.log.info(note)
+    counts = sets.groupby(["condition", "split"]).size().unstack(fill_value=0)
+    return dg.MaterializeResult(
+        metadata={
+            "rows": len(sets),
+            "feature_sets": ", ".join(chosen.values()) or "none",
+            "splits": note,
+            "full_utterances": int(available[[m.value for m in chosen]].all(axis=1).sum()) if chosen else 0,
+            "table": dg.MetadataValue.md(counts.to_markdown() or "no rows"),
+        }
+    )
+
+
+def _folds(labelled: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, str]:
+    """The protocol's folds; none, saying so, where too little is labelled to divide."""
+    if len(labelled) >= MIN_LABELLED:
+        return make_folds(labelled, seed)
+    note = f"{len(labelled)} utterances have a label, at least {MIN_LABELLED} are needed: there are no folds."
+    return pd.DataFrame(columns=["fold", "utterance_id", "split"]), note

@@ -1,0 +1,99 @@
+"""Raw material: corpus folders, their media files and the utterances in them."""
+
+import dagster as dg
+import pandas as pd
+
+from affectory.corpora import media_paths, read_utterances
+from affectory.media import MediaFile, probe_files
+from affectory.refusals import Refusal
+from assets.partitions import OWNERS, corpus_partitions
+from ops.progress import log_progress
+from resources.corpus_folders import CorpusFolders
+from resources.feature_store import FeatureStore
+from resources.workers import Workers
+
+
+@dg.asset(group_name="corpora", kinds={"python"}, owners=OWNERS)
+def corpora(context: dg.AssetExecutionContext, corpus_folders: CorpusFolders) -> dg.MaterializeResult:
+    """One partition a corpus folder found in AFFECTORY_CORPORA, keyed by the folder's name."""
+    found, refused = corpus_folders.find()
+    for refusal in refused:
+        context.log.warning(refusal.detail)
+    if not found:
+        context.log.warning(
+            f"no corpus folder in {corpus_folders.folder}: put <name>/media/*.mp4 there, or run `make demo`"
+        )
+    context.instance.add_dynamic_partitions(corpus_partitions.name, [corpus.name for corpus in found])
+    table = pd.DataFrame(
+        [{"corpus": c.name, "layout": c.layout, "culture": c.culture, "licence": c.licence} for c in found]
+    )
+    return dg.MaterializeResult(
+        metadata={
+            "corpora": len(found),
+            "refused": len(refused),
+            "table": dg.MetadataValue.md(table.to_markdown(index=False)),
+        }
+    )
+
+
+@dg.asset(
+    partitions_def=corpus_partitions, deps=[corpora], group_name="ingestion", kinds={"ffmpeg", "duckdb"}, owners=OWNERS
+)
+def media_files(
+    context: dg.AssetExecutionContext, corpus_folders: CorpusFolders, store: FeatureStore, workers: Workers
+) -> dg.MaterializeResult:
+    """One row a media file, keyed by its path inside the corpus: digest, streams, duration and verdict."""
+    corpus = corpus_folders.open(context.partition_key)
+    paths = media_paths(corpus)
+    probed = probe_files(
+        corpus.root,
+        paths,
+        workers=workers.count,
+        timeout_s=workers.probe_timeout_s,
+        on_progress=log_progress(context, "media files"),
+    )
+    refusals = [_refusal(file) for file in probed if file.verdict == "refused"]
+    store.replace_rows("media_files", corpus.name, pd.DataFrame([vars(file) for file in probed]))
+    store.replace_refusals(corpus.name, "media_files", refusals)
+    for refusal in refusals:
+        context.log.warning(f"{refusal.media} refused ({refusal.reason}): {refusal.detail}")
+    return dg.MaterializeResult(
+        metadata={
+            "files": len(probed),
+            "refused": len(refusals),
+            "hours": round(sum(file.duration_s or 0 for file in probed) / 3600, 3),
+        }
+    )
+
+
+def _refusal(file: MediaFile) -> Refusal:
+    return Refusal(
+        stage="media_files", reason=file.reason, detail=file.detail, media=file.media, sha256=file.sha256 or None
+    )
+
+
+@dg.asset(partitions_def=corpus_partitions, deps=[media_files], group_name="ingestion", kinds={"duckdb"}, owners=OWNERS)
+def utterances(
+    context: dg.AssetExecutionContext, corpus_folders: CorpusFolders, store: FeatureStore
+) -> dg.MaterializeResult:
+    """One row an utterance, keyed by utterance_id: from utterances.csv, or by voice activity where there is none."""
+    corpus = corpus_folders.open(context.partition_key)
+    reading = read_utterances(corpus, store.query("SELECT * FROM media_files WHERE corpus = ?", [corpus.name]))
+    store.replace_rows("utterances", corpus.name, reading.table)
+    store.replace_refusals(corpus.name, "utterances", reading.refusals)
+    for refusal in reading.refusals:
+        context.log.warning(f"{refusal.utterance_id} refused ({refusal.reason}): {refusal.detail}")
+    return dg.MaterializeResult(
+        metadata={
+            "utterances": len(reading.table),
+            "refused": len(reading.refusals),
+            "source": reading.source,
+            "labels": dg.MetadataValue.md(_counts(reading.table, "emotion")),
+            "speakers": int(reading.table["speaker"].nunique()),
+            "dialogues": int(reading.table["dialogue_id"].nunique()),
+        }
+    )
+
+
+def _counts(table: pd.DataFrame, column: str) -> str:
+    return table[column].fillna("unknown").value_counts().rename("utterances").to_frame().to_markdown()

@@ -1,0 +1,39 @@
+"""The page of a corpus."""
+
+import dagster as dg
+
+from affectory.plots import condition_bars
+from affectory.report import chance_level, render_report, summary
+from affectory.tables import conditions_table, to_markdown
+from assets.models import MODEL_ASSETS
+from assets.partitions import OWNERS, corpus_partitions
+from ops.pictures import inline
+from ops.reporting import collect
+from resources.corpus_folders import CorpusFolders
+from resources.feature_store import FeatureStore
+from resources.reports import Reports
+from resources.tracking import Tracking
+
+
+@dg.asset(partitions_def=corpus_partitions, deps=MODEL_ASSETS, group_name="reports", kinds={"html"}, owners=OWNERS)
+def evaluation_report(
+    context: dg.AssetExecutionContext,
+    corpus_folders: CorpusFolders,
+    store: FeatureStore,
+    tracking: Tracking,
+    reports: Reports,
+) -> dg.MaterializeResult:
+    """One self-contained HTML page a corpus: conditions table, confusion matrices, learning curves, what is missing."""
+    corpus = corpus_folders.open(context.partition_key)
+    data = collect(store, tracking, corpus, dagster_run_id=context.run_id)
+    page = reports.write(corpus.name, render_report(data))
+    metadata: dict[str, dg.MetadataValue] = {
+        "page": dg.MetadataValue.path(page),
+        "summary": dg.MetadataValue.md("\n".join(f"- {line}" for line in summary(data))),
+    }
+    if len(data.results):
+        table = conditions_table(data.results)
+        picture = condition_bars(table, "ua", chance=chance_level(data), form="png")
+        metadata |= {"table": dg.MetadataValue.md(to_markdown(table)), "ua": dg.MetadataValue.md(inline(picture))}
+    context.log.info(f"report: {page}")
+    return dg.MaterializeResult(metadata=metadata)

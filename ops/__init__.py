@@ -1,0 +1,1 @@
+"""Verbs with side effects: extracting, training, evaluating, registering."""

@@ -1,0 +1,84 @@
+"""Scoring finished runs on the test part under every condition, once each, into `results` and `predictions`."""
+
+from collections.abc import Sequence
+
+import dagster as dg
+import pandas as pd
+
+from affectory.batches import PackedFeatures, fit_inputs
+from affectory.evaluation import evaluate
+from affectory.tables import conditions_table, to_markdown
+from affectory.vocabulary import Split
+from ops.datasets import read_dataset
+from ops.training import Run, load_model
+from resources.compute import Compute
+from resources.feature_store import FeatureStore
+from resources.tracking import Tracking
+
+
+def scoring_op(name: str) -> dg.OpDefinition:
+    """An op that scores runs and hands them on, with the table as its metadata."""
+
+    @dg.op(name=name)
+    def score(
+        context: dg.OpExecutionContext, runs: list[Run], store: FeatureStore, tracking: Tracking, compute: Compute
+    ) -> dg.Output[list[Run]]:
+        if not runs:
+            return dg.Output(
+                runs, metadata={"skipped": "the corpus cannot feed this family; the training log says why"}
+            )
+        _score_new(context, runs, store, tracking, compute)
+        table = conditions_table(_results(store, runs[0]))
+        return dg.Output(
+            runs,
+            metadata={
+                "runs": len(runs),
+                "reused": sum(run.reused for run in runs),
+                "table": dg.MetadataValue.md(to_markdown(table)),
+            },
+        )
+
+    return score
+
+
+def _score_new(
+    context: dg.OpExecutionContext, runs: Sequence[Run], store: FeatureStore, tracking: Tracking, compute: Compute
+) -> None:
+    """Score what is not in `results` yet; the test part is looked at once a run."""
+    corpus = runs[0].corpus
+    known = set(_results(store, runs[0])["mlflow_run_id"])
+    todo = [run for run in runs if run.run_id not in known]
+    dataset = read_dataset(store, corpus) if todo else None
+    if dataset is None:
+        return
+    inputs = fit_inputs(dataset, dataset.rows(Split.TRAIN))
+    data = PackedFeatures.from_dataset(dataset, inputs, compute.torch_device())
+    rows = dataset.rows(Split.TEST)
+    scored = [_keyed(run, *evaluate(load_model(tracking, run.run_id), data, dataset, rows)) for run in todo]
+    store.replace_rows("predictions", corpus, pd.concat([predictions for _, predictions in scored]))
+    store.add_results(pd.concat([results for results, _ in scored]))
+    context.log.info(f"{len(todo)} runs scored on {len(rows)} test utterances")
+
+
+def _results(store: FeatureStore, run: Run) -> pd.DataFrame:
+    """All results of the run's corpus and family."""
+    return store.query("SELECT * FROM results WHERE corpus = ? AND family = ?", [run.corpus, run.family])
+
+
+def _keyed(run: Run, values: pd.DataFrame, predictions: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Both tables as the store keeps them."""
+    keys = {
+        "corpus": run.corpus,
+        "family": run.family,
+        "experiment": run.experiment,
+        "fold": run.fold,
+        "seed": run.seed,
+        "mlflow_run_id": run.run_id,
+    }
+    columns = [name for name in predictions if name.startswith("p_")]
+    probabilities = [
+        {name.removeprefix("p_"): float(row[name]) for name in columns}
+        for row in predictions[columns].to_dict("records")
+    ]
+    kept = predictions.drop(columns=columns).assign(probabilities=probabilities, **keys)
+    return values.assign(selected_on="val", **keys), kept

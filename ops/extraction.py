@@ -1,0 +1,215 @@
+"""Extracting the features of one modality in worker processes, then loading them through the one writer."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+
+import dagster as dg
+import pandas as pd
+
+from affectory.corpora import Corpus
+from affectory.extraction import Progress
+from affectory.features import DEFAULT_SETS, Segment, find_feature_set
+from affectory.features.ready_made import ReadyMade, find_ready_made, read_ready_made
+from affectory.refusals import Refusal
+from affectory.vocabulary import Modality
+from resources.corpus_folders import CorpusFolders
+from resources.feature_store import FeatureStore
+from resources.workers import Workers
+
+
+class ExtractionConfig(dg.Config):
+    """Which feature sets of the modality, and how many faults a run may have."""
+
+    feature_sets: list[str] = []  # empty: the ready-made ones where the corpus has some, else the default
+    max_refused_share: float = 0.5  # above it the run fails: something is wrong with more than single files
+
+
+@dataclass(frozen=True)
+class Extracted:
+    """What one feature set's extraction left in staging."""
+
+    feature_set: str
+    parts: list[Path]
+    n_extracted: int
+    n_reused: int
+    refusals: list[Refusal]
+    utterance_ids: list[str]
+    seconds: float
+    unchanged_file: str = ""  # a ready-made file that was taken in before: what was refused of it still is
+
+
+def extraction_op(modality: Modality) -> dg.OpDefinition:
+    """An op that leaves Parquet parts of what is not stored yet."""
+
+    @dg.op(name=f"extract_{modality}", ins={"upstream": dg.In(dg.Nothing)})
+    def extract_features(
+        context: dg.OpExecutionContext,
+        config: ExtractionConfig,
+        corpus_folders: CorpusFolders,
+        store: FeatureStore,
+        workers: Workers,
+    ) -> list[Extracted]:
+        corpus = corpus_folders.open(context.partition_key)
+        segments = read_segments(store, corpus)
+        ready = {found.feature_set: found for found in find_ready_made(corpus.root) if found.modality is modality}
+        names = config.feature_sets or sorted(ready) or [DEFAULT_SETS[modality]]
+        extracted = []
+        for name in names:
+            known = set(store.fingerprints(corpus.name, name).values())
+            staging = Path(workers.staging) / corpus.name
+            if name in ready:
+                done = _take_in(ready[name], segments, staging, known)
+            else:
+                done = _extract_new(name, segments, staging, known, workers, _narrate(context, name))
+            context.log.info(
+                f"{name}: {done.n_extracted} utterances extracted, {done.n_reused} unchanged, "
+                f"{len(done.refusals)} refused, {done.seconds:.1f} s"
+            )
+            _stop_above(config.max_refused_share, done, name)
+            extracted.append(done)
+        return extracted
+
+    return extract_features
+
+
+def loading_op(modality: Modality) -> dg.OpDefinition:
+    """An op of pool `duckdb_writer` that loads the parts in a transaction a feature set, and removes them."""
+
+    @dg.op(name=f"load_{modality}", pool="duckdb_writer", out=dg.Out(dg.Nothing))
+    def load_features(context: dg.OpExecutionContext, extracted: list[Extracted], store: FeatureStore):
+        corpus, stage = context.partition_key, f"{modality}_features"
+        refusals = [refusal for done in extracted for refusal in done.refusals]
+        noted = list(dict.fromkeys(refusals + _noted(store, corpus, stage)))
+        # Noted before the load, so that a kill in between loses none; what the load mended is struck out after it.
+        store.replace_refusals(corpus, stage, noted)
+        for done in extracted:
+            store.load_parts(corpus, done.feature_set, modality, done.parts, done.utterance_ids)
+        missing, unchanged = _missing(store, corpus, modality), {done.unchanged_file for done in extracted}
+        store.replace_refusals(
+            corpus,
+            stage,
+            [r for r in noted if r in refusals or (r.utterance_id, r.reason) in missing or r.media in unchanged],
+        )
+        summary = missing_summary(store, corpus, modality)
+        return dg.Output(
+            None,
+            metadata={
+                "extracted": sum(done.n_extracted for done in extracted),
+                "unchanged": sum(done.n_reused for done in extracted),
+                "refused": len(refusals),
+                "seconds": round(sum(done.seconds for done in extracted), 1),
+                "table": dg.MetadataValue.md(summary.to_markdown(index=False)),
+            },
+        )
+
+    return load_features
+
+
+def read_segments(store: FeatureStore, corpus: Corpus) -> list[Segment]:
+    """The stored utterances of a corpus as the extractors take them, in order of media and time."""
+    table = store.query(
+        """
+        SELECT u.*, m.sha256, m.audio_codec, m.video_codec FROM utterances u
+        LEFT JOIN media_files m ON m.corpus = u.corpus AND m.media = u.media
+        WHERE u.corpus = ? ORDER BY u.media, u.start_s, u.utterance_id
+        """,
+        [corpus.name],
+    )
+    table = table.astype(object).where(table.notna(), None)
+    return [
+        Segment(
+            utterance_id=row["utterance_id"],
+            media=corpus.root / row["media"] if row["media"] else None,
+            media_sha256=row["sha256"],
+            start_s=row["start_s"] or 0.0,
+            end_s=row["end_s"],
+            transcript=row["transcript"],
+            has_audio=row["audio_codec"] is not None,
+            has_video=row["video_codec"] is not None,
+        )
+        for row in table.to_dict("records")
+    ]
+
+
+def missing_summary(store: FeatureStore, corpus: str, modality: Modality) -> pd.DataFrame:
+    """feature_set, reason (empty = present), utterances: what is there and why the rest is not."""
+    return store.query(
+        "SELECT feature_set, reason, count(*) AS utterances FROM features "
+        "WHERE corpus = ? AND modality = ? GROUP BY ALL ORDER BY ALL",
+        [corpus, modality.value],
+    )
+
+
+def _take_in(found: ReadyMade, segments: Sequence[Segment], staging: Path, known: set[str]) -> Extracted:
+    begun = monotonic()
+    ids = [segment.utterance_id for segment in segments]
+    reading = read_ready_made(found, ids, staging=staging, known=known)
+    new = reading.n_valid + reading.n_missing
+    return Extracted(
+        feature_set=found.feature_set,
+        parts=[reading.part] if reading.part else [],
+        n_extracted=new,
+        n_reused=len(ids) - new,
+        refusals=reading.refusals,
+        utterance_ids=ids,
+        seconds=monotonic() - begun,
+        unchanged_file="" if reading.part or reading.refusals else f"features/{found.path.name}",
+    )
+
+
+def _extract_new(
+    name: str,
+    segments: Sequence[Segment],
+    staging: Path,
+    known: set[str],
+    workers: Workers,
+    on_progress: Callable[[Progress], None],
+) -> Extracted:
+    done = workers.extract(segments, find_feature_set(name), staging=staging, known=known, on_progress=on_progress)
+    ids = [segment.utterance_id for segment in segments]
+    return Extracted(name, done.parts, done.n_extracted, done.n_reused, done.refusals, ids, done.seconds)
+
+
+def _noted(store: FeatureStore, corpus: str, stage: str) -> list[Refusal]:
+    """The refusals of a stage that are in `quarantine`."""
+    stored = store.query(
+        "SELECT stage, reason, detail, media, utterance_id, sha256 FROM quarantine WHERE corpus = ? AND stage = ?",
+        [corpus, stage],
+    )
+    stored = stored.astype(object).where(stored.notna(), None)
+    return [Refusal(**row) for row in stored.to_dict("records")]
+
+
+def _missing(store: FeatureStore, corpus: str, modality: Modality) -> set[tuple[str, str]]:
+    """(utterance_id, reason) of every stored row without frames."""
+    rows = store.query(
+        "SELECT utterance_id, reason FROM features WHERE corpus = ? AND modality = ? AND NOT valid",
+        [corpus, modality.value],
+    )
+    return set(zip(rows["utterance_id"], rows["reason"], strict=True))
+
+
+def _stop_above(share: float, done: Extracted, feature_set: str) -> None:
+    refused = {refusal.utterance_id for refusal in done.refusals}
+    if len(refused) > share * len(done.utterance_ids):
+        common = pd.Series([refusal.reason for refusal in done.refusals]).value_counts().index[0]
+        raise dg.Failure(
+            f"{feature_set}: {len(refused)} of {len(done.utterance_ids)} utterances were refused, more than "
+            f"max_refused_share {share:.0%}; most often {common}, for example: {done.refusals[0].detail}",
+            allow_retries=False,
+        )
+
+
+def _narrate(context: dg.OpExecutionContext, feature_set: str) -> Callable[[Progress], None]:
+    """Progress of the workers as a line at intervals."""
+
+    def told(progress: Progress) -> None:
+        share = progress.done / max(progress.total, 1)
+        context.log.info(
+            f"{feature_set}: {progress.done} of {progress.total} utterances ({share:.0%}), "
+            f"{progress.rate_per_s:.1f} a second, {progress.remaining_s:.0f} s left"
+        )
+
+    return told

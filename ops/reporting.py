@@ -1,0 +1,88 @@
+"""What the report page needs, as SQL over the store and the metric history of the runs."""
+
+from datetime import UTC, datetime
+from importlib.metadata import version
+
+import pandas as pd
+
+from affectory.batches import Dataset
+from affectory.corpora import Corpus
+from affectory.report import CorpusFacts, Provenance, ReportData
+from ops.datasets import digest, read_dataset, stored_choice
+from ops.training import unfit
+from resources.feature_store import FeatureStore
+from resources.tracking import Tracking
+
+PACKAGES = ("affectory", "torch", "opensmile", "mediapipe", "transformers", "duckdb", "mlflow", "dagster")
+
+LABEL_COUNTS = """
+SELECT coalesce(f.split, 'no fold') AS split, u.emotion AS label, count(*) AS count
+FROM utterances u LEFT JOIN folds f ON f.corpus = u.corpus AND f.utterance_id = u.utterance_id AND f.fold = 0
+WHERE u.corpus = ? AND u.emotion IS NOT NULL GROUP BY ALL ORDER BY ALL
+"""
+
+MISSINGNESS = """
+SELECT modality, reason, count(*) AS count, avg(coverage) AS coverage
+FROM features WHERE corpus = $corpus AND list_contains($sets, feature_set) GROUP BY ALL ORDER BY ALL
+"""
+
+PROTOCOL = "SELECT any_value(protocol) AS protocol FROM folds WHERE corpus = ?"
+
+COUNTS = """
+SELECT (SELECT count(*) FROM media_files WHERE corpus = $corpus) AS media_files, count(*) AS utterances,
+       count(DISTINCT dialogue_id) AS dialogues, count(DISTINCT speaker) AS speakers
+FROM utterances WHERE corpus = $corpus
+"""
+
+
+def collect(store: FeatureStore, tracking: Tracking, corpus: Corpus, *, dagster_run_id: str) -> ReportData:
+    """Everything on the page of a corpus."""
+    dataset = read_dataset(store, corpus.name)
+    why = unfit(dataset)
+    results = store.query("SELECT * FROM results WHERE corpus = ?", [corpus.name])
+    return ReportData(
+        corpus=corpus.name,
+        facts=corpus_facts(store, corpus),
+        provenance=_provenance(store, corpus.name, dataset, dagster_run_id),
+        results=results,
+        predictions=store.query("SELECT * EXCLUDE (probabilities) FROM predictions WHERE corpus = ?", [corpus.name]),
+        history=history(tracking, results),
+        notes=(f"No model was trained: {why}.",) if why else (),
+    )
+
+
+def corpus_facts(store: FeatureStore, corpus: Corpus) -> CorpusFacts:
+    counts = store.query(COUNTS, {"corpus": corpus.name}).iloc[0]
+    sets = list(stored_choice(store, corpus.name).values())
+    return CorpusFacts(
+        **{name: int(counts[name]) for name in ("media_files", "utterances", "dialogues", "speakers")},
+        label_counts=store.query(LABEL_COUNTS, [corpus.name]),
+        missingness=store.query(MISSINGNESS, {"corpus": corpus.name, "sets": sets}),
+        quarantine=store.query("SELECT * FROM quarantine WHERE corpus = ? ORDER BY ALL", [corpus.name]),
+        protocol=store.query(PROTOCOL, [corpus.name])["protocol"].fillna("").iloc[0],
+        description=corpus.description,
+        licence=corpus.licence,
+        planted=corpus.planted,
+    )
+
+
+def history(tracking: Tracking, results: pd.DataFrame) -> pd.DataFrame:
+    """experiment, seed, epoch, name, value: each loss term and validation score of each run in the results."""
+    runs = results[["experiment", "seed", "mlflow_run_id"]].drop_duplicates().to_dict("records")
+    tables = [
+        tracking.history(run["mlflow_run_id"]).assign(experiment=run["experiment"], seed=run["seed"]) for run in runs
+    ]
+    columns = ["experiment", "seed", "epoch", "name", "value"]
+    return pd.concat(tables)[columns] if tables else pd.DataFrame(columns=columns)
+
+
+def _provenance(store: FeatureStore, corpus: str, dataset: Dataset | None, dagster_run_id: str) -> Provenance:
+    return Provenance(
+        made_at=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+        dagster_run_id=dagster_run_id,
+        data_fingerprint=digest(dataset) if dataset else "",
+        feature_sets={modality.value: name for modality, name in stored_choice(store, corpus).items()},
+        versions={name: version(name) for name in PACKAGES},
+        mlflow_how="make ui",
+        mlflow_url="http://127.0.0.1:5000",
+    )

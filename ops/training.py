@@ -1,0 +1,209 @@
+"""Training the experiments of a family, a run a seed, tracked in MLflow; an unchanged training is reused."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import dagster as dg
+
+from affectory.batches import Dataset, ModalityInput, PackedFeatures, fit_inputs
+from affectory.deployed import load_deployed, save_deployed
+from affectory.models import FAMILIES
+from affectory.training import fit
+from affectory.vocabulary import Modality, Split
+from ops.datasets import digest, read_dataset
+from resources.compute import Compute
+from resources.feature_store import FeatureStore
+from resources.tracking import Tracking
+
+RECIPE = 1  # rises when the same configuration would train another model
+
+
+class TrainingConfig(dg.Config):
+    """Which preset of the family, and over which seeds."""
+
+    preset: str = "default"
+    seeds: list[int] = [0, 1, 2]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One finished training: what downstream ops need to find it again."""
+
+    corpus: str
+    family: str
+    experiment: str
+    seed: int
+    fold: int
+    run_id: str
+    score: float  # validation UA that selected the epoch
+    reused: bool
+
+
+@dataclass(frozen=True)
+class _Session:
+    """What all trainings of one op share: the data, read and packed once."""
+
+    context: dg.OpExecutionContext
+    corpus: str
+    family: str
+    dataset: Dataset
+    data_fingerprint: str
+    inputs: Mapping[Modality, ModalityInput]
+    data: PackedFeatures
+    tracking: Tracking
+    checkpoints: Path
+
+
+def training_op(name: str, family: str, experiments: list[str]) -> dg.OpDefinition:
+    """An op that trains the named experiments of a family for every seed, in pool `gpu`."""
+
+    @dg.op(name=name, pool="gpu", ins={"upstream": dg.In(dg.Nothing)}, tags={"kind": "pytorch"})
+    def train(
+        context: dg.OpExecutionContext,
+        config: TrainingConfig,
+        store: FeatureStore,
+        tracking: Tracking,
+        compute: Compute,
+    ) -> list[Run]:
+        session = _open_session(context, family, store, tracking, compute)
+        if session is None:
+            return []
+        configs = FAMILIES[family].experiments(config.preset)
+        return [_train_once(session, configs, experiment, seed) for seed in config.seeds for experiment in experiments]
+
+    return train
+
+
+def _open_session(
+    context: dg.OpExecutionContext, family: str, store: FeatureStore, tracking: Tracking, compute: Compute
+) -> _Session | None:
+    """The corpus's data on the device; None, with one clear line, where the corpus cannot feed the family."""
+    corpus = context.partition_key
+    dataset = read_dataset(store, corpus)
+    why = unfit(dataset)
+    if dataset is None or why:
+        context.log.info(f"{family} skipped for corpus {corpus}: {why}")
+        return None
+    inputs = fit_inputs(dataset, dataset.rows(Split.TRAIN))
+    data = PackedFeatures.from_dataset(dataset, inputs, compute.torch_device())
+    sizes = ", ".join(f"{len(dataset.rows(split))} {split}" for split in Split)
+    context.log.info(f"corpus {corpus} on {data.device}: {sizes} utterances, {len(dataset.classes)} classes")
+    checkpoints = Path(store.path).parent / "staging" / "checkpoints"
+    return _Session(context, corpus, family, dataset, digest(dataset), inputs, data, tracking, checkpoints)
+
+
+def unfit(dataset: Dataset | None) -> str:
+    """Why a corpus cannot feed a classification family; empty when it can."""
+    if dataset is None:
+        return "no utterance has a label and a split"
+    for split in Split:
+        if not len(dataset.rows(split)):
+            return f"its {split} part has no labelled utterance with a modality"
+    classes = {dataset.labels[row] for row in dataset.rows(Split.TRAIN)}
+    return "" if len(classes) > 1 else f"its training part has {len(classes)} class, at least 2 are needed"
+
+
+def _train_once(session: _Session, configs: Mapping[str, Any], experiment: str, seed: int) -> Run:
+    config, family = configs[experiment], FAMILIES[session.family]
+    fingerprint = _fingerprint(session, configs, experiment, seed)
+    found = session.tracking.find_finished(session.corpus, f"{session.family}/{experiment}", fingerprint)
+    if found:
+        session.context.log.info(
+            f"{experiment} seed {seed}: data and configuration unchanged, reused run {found.run_id}"
+        )
+        return _as_run(session, experiment, seed, found.run_id, found.metrics["best_score"], reused=True)
+    teacher = None
+    if config.teacher:
+        before = _train_once(session, configs, config.teacher, seed)
+        teacher = load_model(session.tracking, before.run_id)
+    model = family.build(config, session.inputs, session.dataset.classes, seed=seed, teacher=teacher)
+    checkpoint = session.checkpoints / f"{fingerprint}.pt"
+    with session.tracking.run(
+        session.corpus,
+        f"{session.family}/{experiment}",
+        parameters={"seed": seed, **_flat(asdict(config))},
+        tags=_tags(session, experiment, seed, fingerprint),
+    ) as run:
+        trained = fit(
+            model,
+            session.data,
+            session.dataset.rows(Split.TRAIN),
+            session.dataset.rows(Split.VAL),
+            schedule=config.schedule,
+            seed=seed,
+            callbacks=[run.log_epoch, _narrate(session.context, f"{experiment} seed {seed}", config.schedule.epochs)],
+            checkpoint=checkpoint,
+        )
+        run.log_metrics({"best_score": trained.best_score, "best_epoch": trained.best_epoch})
+        with TemporaryDirectory() as folder:
+            save_deployed(Path(folder), session.family, config, model, session.dataset.classes, session.inputs)
+            for file in sorted(Path(folder).iterdir()):
+                run.log_file(file, "deployed")
+    checkpoint.unlink(missing_ok=True)
+    session.context.log.info(
+        f"{experiment} seed {seed}: validation UA {trained.best_score:.3f} at epoch {trained.best_epoch} "
+        f"of {config.schedule.epochs}"
+    )
+    return _as_run(session, experiment, seed, run.run_id, trained.best_score, reused=False)
+
+
+def load_model(tracking: Tracking, run_id: str) -> Any:
+    """The trained module of a run, from its artifacts."""
+    with TemporaryDirectory() as folder:
+        return load_deployed(tracking.download(run_id, "deployed", Path(folder))).model
+
+
+def _as_run(session: _Session, experiment: str, seed: int, run_id: str, score: float, *, reused: bool) -> Run:
+    return Run(session.corpus, session.family, experiment, seed, 0, run_id, score, reused)
+
+
+def _fingerprint(session: _Session, configs: Mapping[str, Any], experiment: str, seed: int) -> str:
+    """Names a training: data, configuration and its teachers', seed, recipe and torch release."""
+    chain, name = [], experiment
+    while name:
+        chain.append(asdict(configs[name]))
+        name = configs[name].teacher
+    parts = [RECIPE, session.family, experiment, chain, seed, session.data_fingerprint, version("torch")]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _tags(session: _Session, experiment: str, seed: int, fingerprint: str) -> dict[str, str]:
+    return {
+        "fingerprint": fingerprint,
+        "data_fingerprint": session.data_fingerprint,
+        "dagster_run_id": session.context.run_id,
+        "corpus": session.corpus,
+        "family": session.family,
+        "experiment": experiment,
+        "seed": str(seed),
+        "selected_on": "val",
+        "feature_sets": ",".join(session.dataset.sequences[m].feature_set for m in session.inputs),
+    }
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested configuration as dotted names."""
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {f"{prefix}{name}": value}
+    return flat
+
+
+def _narrate(context: dg.OpExecutionContext, what: str, epochs: int):
+    """A line each fifth of a training."""
+    every = max(1, epochs // 5)
+
+    def told(epoch: int, measured: Mapping[str, float]) -> None:
+        if epoch % every == 0 and epoch < epochs:
+            losses = ", ".join(f"{k.split('/')[1]} {v:.3f}" for k, v in measured.items() if k.startswith("loss/"))
+            score = measured.get("val/score")
+            seen = f", validation UA {score:.3f}" if score is not None else ""
+            context.log.info(f"{what}: epoch {epoch} of {epochs} ({epoch / epochs:.0%}), {losses}{seen}")
+
+    return told

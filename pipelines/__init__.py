@@ -1,0 +1,1 @@
+"""What runs and when: definitions, deployment, jobs, schedules and sensors."""

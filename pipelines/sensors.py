@@ -1,0 +1,43 @@
+"""New corpus folders and new media in a running deployment."""
+
+import json
+
+import dagster as dg
+
+from affectory.corpora import corpus_state
+from assets.partitions import corpus_partitions
+from pipelines.jobs import everything
+from resources.corpus_folders import CorpusFolders
+
+
+@dg.sensor(
+    job=everything,
+    minimum_interval_seconds=60,
+    description="Registers corpus folders as partitions and asks for a run when a corpus is new or its files changed.",
+)
+def corpora_watch(
+    context: dg.SensorEvaluationContext, corpus_folders: CorpusFolders
+) -> dg.SensorResult | dg.SkipReason:
+    """A change counts once two looks in a row see the same files, so that half-copied media start nothing."""
+    seen: dict[str, dict[str, str]] = json.loads(context.cursor or "{}")
+    found, refused = corpus_folders.find()
+    for refusal in refused:
+        context.log.warning(refusal.detail)
+    cursor, requests = {}, []
+    for corpus in found:
+        state = corpus_state(corpus)
+        before = seen.get(corpus.name, {})
+        settled = before.get("latest") == state
+        if settled and before.get("requested") != state:
+            requests.append(dg.RunRequest(run_key=f"{corpus.name}:{state}", partition_key=corpus.name))
+        cursor[corpus.name] = {"latest": state, "requested": state if settled else before.get("requested", "")}
+    registered = set(context.instance.get_dynamic_partitions(corpus_partitions.name))
+    new = sorted(corpus.name for corpus in found if corpus.name not in registered)
+    return dg.SensorResult(
+        run_requests=requests,
+        dynamic_partitions_requests=[corpus_partitions.build_add_request(new)] if new else [],
+        cursor=json.dumps(cursor, sort_keys=True),
+    )
+
+
+SENSORS = [corpora_watch]

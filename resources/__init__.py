@@ -1,0 +1,1 @@
+"""One external system a file: what the deployment configures and the assets ask for."""
