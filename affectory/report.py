@@ -139,7 +139,8 @@ def results_summary(data: ReportData) -> list[str]:
     lines = []
     for family in sorted(set(data.results["family"])):
         results = _where(data.results, family=family)
-        lines += [*_comparisons(results), *_against_chance(results, chance_level(data)), *_selection(results)]
+        lines += _comparisons(results) or _levels(results)
+        lines += [*_against_chance(results, chance_level(data)), *_selection(results)]
     return [*lines, _scope(data)]
 
 
@@ -185,10 +186,24 @@ def _against(found: Difference) -> str:
     return gap if found.mean > 0 else f"{gap}, so the baseline is ahead"
 
 
+def _levels(results: pd.DataFrame) -> list[str]:
+    """Where nothing is compared: what each experiment reaches with every modality there."""
+    full = _full_condition(results)
+    rows = tables.cells(tables.conditions_table(results, ["ua"]), "ua")
+    return [
+        f"{experiment_title(experiment)}: UA {_score(row[full].mean)}"
+        + ("" if isnan(row[full].deviation) else f"{NO_BREAK}±{NO_BREAK}{_score(row[full].deviation)}")
+        + f" under {full}."
+        for experiment, row in rows.items()
+        if full in row
+    ]
+
+
 def _against_chance(results: pd.DataFrame, chance: float | None) -> list[str]:
-    if chance is None:
-        return []
     table = tables.conditions_table(results, ["ua"])
+    if chance is None or not len(table):
+        return []
+    margin = " by more than a deviation" if _repeated(table) else ""
     weak: dict[str, list[str]] = {}
     for experiment, row in tables.cells(table, "ua").items():
         for condition, cell in row.items():
@@ -196,11 +211,9 @@ def _against_chance(results: pd.DataFrame, chance: float | None) -> list[str]:
             if condition != AVERAGE and cell.mean - spread <= chance:
                 weak.setdefault(experiment_title(experiment), []).append(condition)
     if not weak:
-        return [
-            f"Every experiment is above chance (UA {_score(chance)}) by more than a deviation under every condition."
-        ]
+        return [f"Every score of the test is above chance (UA {_score(chance)}){margin}."]
     named = "; ".join(f"{title} under {', '.join(names)}" for title, names in weak.items())
-    return [f"Not above chance (UA {_score(chance)}) by more than a deviation: {named}."]
+    return [f"Not above chance (UA {_score(chance)}){margin}: {named}."]
 
 
 def _selection(results: pd.DataFrame) -> list[str]:
@@ -212,10 +225,12 @@ def _scope(data: ReportData) -> str:
     """How far the numbers carry."""
     runs = _runs_phrase(data.results)
     if runs == f"1{NO_BREAK}seed":
-        lines = ["One run of each, so no deviation: the differences may be chance."]
-    else:
+        lines = ["One run of each, so there is no deviation, and a difference may be chance."]
+    elif "mmin" in set(data.results["experiment"]):
         lines = [f"± is one standard deviation over {runs}; of a difference, paired by run."]
-    lines.append(f"One corpus and {runs} describe these runs and do not rank methods.")
+    else:
+        lines = [f"± is one standard deviation over {runs}."]
+    lines.append(f"These are results of one corpus and {runs}; they do not rank methods.")
     if tested := len(set(data.predictions["utterance_id"])):
         lines.append(f"The test part holds {_plural(tested, 'utterance')}; a single one is {_score(1 / tested)} of WA.")
     if data.facts.planted:
@@ -252,9 +267,7 @@ def _missing_line(data: ReportData) -> str:
 def _quarantine_line(facts: CorpusFacts) -> str:
     if not len(facts.quarantine):
         return "Nothing was refused."
-    return (
-        f"{_plural(len(facts.quarantine), 'item')} refused, each with its reason below; the run went on without them."
-    )
+    return f"{_plural(len(facts.quarantine), 'item')} refused, each with its reason; the run went on without them."
 
 
 # The page's parts, as the template takes them
@@ -281,7 +294,8 @@ def _study(data: ReportData, family: str) -> dict[str, Any]:
     main, further = (tables.conditions_table(results, names) for names in (("wa", "ua"), ("weighted_f1", "macro_f1")))
     metric = next((name for name in ("ua", "wa") if name in set(main["metric"])), "")
     chance = chance_level(data) if metric == "ua" else None
-    picture = plots.data_uri(plots.condition_bars(main, metric, chance=chance)) if metric else ""
+    drawn = metric and len(tables.columns_of(main)) > 1
+    picture = plots.data_uri(plots.condition_bars(main, metric, chance=chance)) if drawn else ""
     legend = [f"{metric_title(metric)} by condition, mean over {_runs_phrase(results)}."]
     if _repeated(main):
         legend.append("Whiskers: one standard deviation each way.")
@@ -495,7 +509,7 @@ def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 def _where(frame: pd.DataFrame, **values: object) -> pd.DataFrame:
     chosen = [all(row[name] == value for name, value in values.items()) for row in _records(frame)]
-    return pd.DataFrame(frame[chosen])
+    return pd.DataFrame(frame.loc[pd.Series(chosen, index=frame.index, dtype=bool)])
 
 
 def _known_first(names: set[str], known: list[str]) -> list[str]:

@@ -233,7 +233,7 @@ def _text_line(title: str, label: int, values: Iterable[str], widths: Sequence[i
     """Values right-aligned; the column's last place is kept for the mark."""
     placed = (value if value.endswith("*") else f"{value} " for value in values)
     return (
-        f"{title:<{label}} {''.join(f'{value:>{width}}' for value, width in zip(placed, widths, strict=True))}".rstrip()
+        f"{title:<{label}}{''.join(f'{value:>{width}}' for value, width in zip(placed, widths, strict=True))}".rstrip()
     )
 
 

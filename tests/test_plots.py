@@ -1,0 +1,72 @@
+"""Figures are valid pictures, say what they should, and are the same bytes for the same data."""
+
+from xml.etree import ElementTree
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from affectory.plots import condition_bars, curves_by_name, data_uri, learning_curves, peak, score_names
+from affectory.tables import conditions_table
+from tests.fixtures.reports import history_frame, results_frame
+
+
+def history(*rows: tuple[int, int, str, float]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=["seed", "epoch", "name", "value"])
+
+
+def texts(svg: bytes) -> list[str]:
+    return [element.text or "" for element in ElementTree.fromstring(svg).iter() if element.tag.endswith("text")]
+
+
+def test_bars_name_conditions_experiments_and_chance():
+    shown = texts(condition_bars(conditions_table(results_frame()), chance=0.25))
+    for word in ("{a}", "{a,v,t}", "Average", "MMIN", "Augmented baseline", "0.25", "UA"):
+        assert word in shown
+
+
+def test_the_same_data_gives_the_same_bytes():
+    table = conditions_table(results_frame(seeds=1))
+    assert condition_bars(table) == condition_bars(table)
+
+
+def test_png_and_svg_are_told_apart():
+    table = conditions_table(results_frame(seeds=1))
+    assert condition_bars(table, form="png").startswith(b"\x89PNG")
+    assert data_uri(b"x", "png") == "data:image/png;base64,eA=="
+    assert data_uri(b"x") == "data:image/svg+xml;base64,eA=="
+
+
+@pytest.mark.filterwarnings("error")
+def test_hostile_and_endless_names_are_drawn_as_text():
+    name = "<script>$x_1$&" + "w" * 200
+    svg = condition_bars(conditions_table(results_frame((name, "mmin"), seeds=1)))
+    assert any(text.startswith("<script>$x_1$&w") for text in texts(svg))
+    assert b"<script" not in svg
+    assert b"<script" not in learning_curves(history((0, 1, f"loss/{name}", 1.0), (0, 1, f"val/{name}", 0.5)))
+
+
+def test_learning_curves_show_each_loss_term_and_score():
+    curves = history_frame(("mmin",))
+    shown = texts(learning_curves(curves))
+    for word in ("ce", "forward", "cycle", "ua", "Epoch"):
+        assert word in shown
+
+
+def test_a_history_without_scores_or_with_gaps_still_draws():
+    assert learning_curves(history((0, 1, "loss/ce", np.nan), (0, 2, "loss/ce", 1.0))).startswith(b"<?xml")
+
+
+def test_curves_average_the_folds_of_a_seed_and_leave_gaps_out():
+    found = curves_by_name(
+        history((0, 2, "val/ua", 0.4), (0, 1, "val/ua", 0.2), (0, 1, "val/ua", 0.4), (1, 1, "val/ua", np.nan))
+    )
+    assert found == {"val/ua": {0: [(1, pytest.approx(0.3)), (2, 0.4)]}}
+
+
+def test_validation_losses_are_not_scores():
+    assert score_names(history((0, 1, "val/ua", 0.5), (0, 1, "val/loss", 2.0), (0, 1, "loss/ce", 1.0))) == ["val/ua"]
+
+
+def test_the_peak_is_the_first_of_equal_scores():
+    assert peak([(1, 0.5), (2, 0.7), (3, 0.7)]) == (2, 0.7)
