@@ -28,6 +28,7 @@ INK, MUTED, RULE = "#1d2530", "#5a6472", "#e3e7ec"
 EXPERIMENT_COLOURS = {"full_baseline": "#bcc3cc", "augmented_baseline": "#6fbbe8", "mmin": "#0a62a9"}
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7a6a00", "#5a6472")
 CHANCE = "#b3401a"
+MEAN_SCORE = "val/score"  # mean of the conditions' validation scores: what selects
 
 _STYLE: dict[Any, Any] = {
     "font.family": ["DejaVu Sans"],
@@ -96,7 +97,7 @@ def learning_curves(history: pd.DataFrame, *, form: Form = "svg") -> bytes:
     `history` columns: seed, epoch, name, value. One thin line a seed; a dot marks the first epoch of its highest score.
     """
     curves = curves_by_name(history)
-    losses = {name: seeds for name, seeds in curves.items() if name.startswith("loss/")}
+    losses = {name: curves[name] for name in loss_names(history)}
     scores = {name: curves[name] for name in score_names(history)}
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(3.75, 4.1))
@@ -136,9 +137,16 @@ def curves_by_name(history: pd.DataFrame) -> Curves:
     return {name: seeds for name, seeds in curves.items() if seeds}
 
 
+def loss_names(history: pd.DataFrame) -> list[str]:
+    """The loss terms; their total would only repeat a single term or stand above several."""
+    return [name for name in curves_by_name(history) if name.startswith("loss/") and name != "loss/total"]
+
+
 def score_names(history: pd.DataFrame) -> list[str]:
-    """Names under `val/` but losses, which do not share the scores' scale."""
-    return [name for name in curves_by_name(history) if name.startswith("val/") and "loss" not in name]
+    """The mean score where there is one, else all under `val/` but losses, which do not share the scores' scale."""
+    curves = curves_by_name(history)
+    scores = [name for name in curves if name.startswith("val/") and "loss" not in name]
+    return [MEAN_SCORE] if MEAN_SCORE in curves else scores
 
 
 def peak(points: list[tuple[int, float]]) -> tuple[int, float]:

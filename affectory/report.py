@@ -117,6 +117,7 @@ def render_report(data: ReportData) -> str:
         studies=[_study(data, family) for family in sorted(set(data.results["family"]))],
         confusions=_confusions(data),
         curves=_curves(data),
+        mean_score=plots.MEAN_SCORE in set(data.history["name"]),
         labels=_labels(data.facts),
         modalities=_modalities(data),
         quarantine=_quarantine(data.facts),
@@ -130,6 +131,11 @@ def chance_level(data: ReportData) -> float | None:
     tested = {label for split, label in counts if split == str(Split.TEST)}
     classes = len(tested) or len({label for _, label in counts})
     return 1 / classes if classes else None
+
+
+def summary(data: ReportData) -> list[str]:
+    """The page's plain-language summary, results first."""
+    return [*results_summary(data), *corpus_summary(data)]
 
 
 def results_summary(data: ReportData) -> list[str]:
@@ -325,7 +331,8 @@ def _table(table: pd.DataFrame, results: pd.DataFrame) -> dict[str, Any] | None:
     if len(set(table["experiment"])) > 1:
         note.append("Bold: strictly highest mean of its column at three decimals, not a test of significance.")
     if selected := sorted(set(results["selected_on"].dropna().astype(str)) - {""}):
-        note.append(f"The checkpoint of each run was selected on {', '.join(selected)}.")
+        part = {"val": "the validation part", "test": "the test part"}
+        note.append(f"The checkpoint of each run was selected on {', '.join(part.get(n, n) for n in selected)}.")
     return {"blocks": _blocks(table), "columns": columns, "note": " ".join(note)}
 
 
@@ -386,13 +393,13 @@ def _curves(data: ReportData) -> list[dict[str, Any]]:
     found = []
     for experiment in tables.in_order(data.history["experiment"]):
         history = _where(data.history, experiment=experiment)
-        curves = plots.curves_by_name(history)
-        if curves:
+        drawn = [*plots.loss_names(history), *plots.score_names(history)]
+        if drawn:
             found.append(
                 {
                     "title": experiment_title(experiment),
                     "picture": plots.data_uri(plots.learning_curves(history)),
-                    "alt": f"Curves by epoch of {experiment_title(experiment)}: {', '.join(curves)}. {_peaks(history)}",
+                    "alt": f"Curves by epoch of {experiment_title(experiment)}: {', '.join(drawn)}. {_peaks(history)}",
                 }
             )
     return found
@@ -433,7 +440,7 @@ def _modalities(data: ReportData) -> list[dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for row in _records(data.facts.missingness):
         entry = found.setdefault(str(row["modality"]), {"present": 0, "coverage": float("nan"), "reasons": Counter()})
-        if row["reason"]:
+        if row["reason"] and not pd.isna(row["reason"]):
             entry["reasons"][str(row["reason"])] += int(row["count"])
         else:
             entry |= {"present": int(row["count"]), "coverage": float(row["coverage"])}

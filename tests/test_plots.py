@@ -49,8 +49,9 @@ def test_hostile_and_endless_names_are_drawn_as_text():
 def test_learning_curves_show_each_loss_term_and_score():
     curves = history_frame(("mmin",))
     shown = texts(learning_curves(curves))
-    for word in ("ce", "forward", "cycle", "ua", "Epoch"):
+    for word in ("ce", "forward", "cycle", "score", "Epoch"):
         assert word in shown
+    assert "total" not in shown
 
 
 def test_a_history_without_scores_or_with_gaps_still_draws():
@@ -66,6 +67,10 @@ def test_curves_average_the_folds_of_a_seed_and_leave_gaps_out():
 
 def test_validation_losses_are_not_scores():
     assert score_names(history((0, 1, "val/ua", 0.5), (0, 1, "val/loss", 2.0), (0, 1, "loss/ce", 1.0))) == ["val/ua"]
+
+
+def test_the_mean_score_stands_for_the_scores_of_the_conditions():
+    assert score_names(history((0, 1, "val/ua/a", 0.5), (0, 1, "val/score", 0.6))) == ["val/score"]
 
 
 def test_the_peak_is_the_first_of_equal_scores():
