@@ -97,7 +97,7 @@ class ModalityInput:
     feature_set: str
     version: str
     width: int
-    vector: bool  # every training row is a single frame: the encoder is an MLP
+    vector: bool  # every row is a single frame: the encoder is an MLP
     mean: np.ndarray  # float32 [D]
     std: np.ndarray  # float32 [D]
     max_frames: int = MAX_FRAMES
@@ -121,7 +121,7 @@ def fit_inputs(dataset: Dataset, rows: np.ndarray) -> dict[Modality, ModalityInp
             feature_set=sequences.feature_set,
             version=sequences.version,
             width=sequences.width,
-            vector=bool(lengths.max() == 1),
+            vector=bool(sequences.lengths.max() == 1),
             mean=mean.astype(np.float32),
             std=std.astype(np.float32),
         )

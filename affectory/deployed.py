@@ -5,14 +5,27 @@ Shapes: N rows, T frames, D features, C classes.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import Tensor
 
-from affectory.batches import ModalityInput
-from affectory.vocabulary import Condition, Modality
+from affectory.batches import ModalityInput, PackedFeatures, Sequences
+from affectory.evaluation import logits_under
+from affectory.family import Model
+from affectory.models import FAMILIES
+from affectory.vocabulary import MODALITIES, Condition, Modality
+
+FORMAT = 1  # of the folder; rises when an older reader could no longer read it
+WEIGHTS, CONFIG = "weights.safetensors", "config.json"
+_STATISTICS = ("mean", "std")  # of each modality's features: kept beside the weights, bit for bit
 
 
 @dataclass(frozen=True)
@@ -23,12 +36,15 @@ class Prediction:
     modalities_used: list[Condition]  # str() of one is "{a,v}"
 
 
+@dataclass(frozen=True)
 class DeployedModel:
-    """What `load_deployed` returns."""
+    """What `load_deployed` returns: a model with all it needs to know of its inputs."""
 
     family: str
+    config: Any  # the family's Config
     classes: tuple[str, ...]
     inputs: dict[Modality, ModalityInput]
+    model: Model
 
     def predict(
         self,
@@ -41,16 +57,123 @@ class DeployedModel:
         left out altogether. ValueError, naming the row, what was expected and what came: another width, an unknown
         modality or feature set (`feature_sets` says which the caller used), a value that is not finite, no modality.
         """
-        raise NotImplementedError
+        self._check_names(features, feature_sets or {})
+        n_rows = max((len(rows) for rows in features.values()), default=0)
+        rows = {modality: self._checked(modality, features.get(modality), n_rows) for modality in self.inputs}
+        for row in range(n_rows):
+            if all(of_modality[row] is None for of_modality in rows.values()):
+                raise ValueError(f"row {row}: expected at least one modality of {_names(self.inputs)}, got none")
+        if not n_rows:
+            return Prediction(np.zeros((0, len(self.classes)), np.float32), [])
+        sequences = {m: Sequences.from_rows(i.feature_set, rows[m], i.width) for m, i in self.inputs.items()}
+        data = PackedFeatures(sequences, np.full(n_rows, -1), self.inputs)
+        logits = logits_under(self.model, data, np.arange(n_rows), under=None)[0]
+        used = [Condition(m for m in rows if rows[m][row] is not None) for row in range(n_rows)]
+        return Prediction(torch.from_numpy(logits).softmax(-1).numpy(), used)
+
+    def _check_names(self, features: Mapping[Modality, Sequence[Any]], feature_sets: Mapping[Modality, str]) -> None:
+        for modality, rows in features.items():
+            if modality not in self.inputs and any(row is not None for row in rows):
+                raise ValueError(f"modality {modality}: the model knows {_names(self.inputs)}; leave it out")
+        if len({len(rows) for rows in features.values()}) > 1:
+            counts = ", ".join(f"{len(rows)} {modality}" for modality, rows in features.items())
+            raise ValueError(
+                f"expected the same number of rows of each modality, got {counts}; give None where missing"
+            )
+        for modality, name in feature_sets.items():
+            if modality in self.inputs and name != self.inputs[modality].feature_set:
+                expected = self.inputs[modality].feature_set
+                raise ValueError(f"{modality}: the model was trained on feature set {expected!r}, got {name!r}")
+
+    def _checked(
+        self, modality: Modality, given: Sequence[np.ndarray | None] | None, n_rows: int
+    ) -> list[np.ndarray | None]:
+        """The rows of a modality as float32 [T, D], no longer than the model reads; None where missing."""
+        fitted = self.inputs[modality]
+        checked: list[np.ndarray | None] = [None] * n_rows
+        for row, value in enumerate(given or ()):
+            if value is None or len(value) == 0:
+                continue
+            frames = np.asarray(value)
+            wanted = f"row {row}, {modality}: expected {'1' if fitted.vector else 'T'} x {fitted.width} numbers"
+            if frames.ndim != 2 or frames.shape[1] != fitted.width or frames.dtype.kind not in "fiu":
+                raise ValueError(
+                    f"{wanted} (feature set {fitted.feature_set}), got {frames.dtype} {list(frames.shape)}"
+                )
+            if fitted.vector and len(frames) != 1:
+                raise ValueError(f"{wanted} (feature set {fitted.feature_set}), got {len(frames)} frames")
+            with np.errstate(over="ignore"):
+                frames = frames[: fitted.max_frames].astype(np.float32)
+            if not np.isfinite(frames).all():
+                step, feature = np.argwhere(~np.isfinite(frames))[0]
+                raise ValueError(f"{wanted}, finite ones; feature {feature} of frame {step} is {frames[step, feature]}")
+            checked[row] = frames
+        return checked
 
 
 def save_deployed(
-    folder: Path, model: object, classes: Sequence[str], inputs: Mapping[Modality, ModalityInput]
+    folder: Path,
+    family: str,
+    config: Any,
+    model: Model,
+    classes: Sequence[str],
+    inputs: Mapping[Modality, ModalityInput],
 ) -> None:
-    """Write weights.safetensors and config.json into `folder`, each renamed into place."""
-    raise NotImplementedError
+    """Write weights.safetensors and config.json into `folder`, each renamed into place; the teacher stays behind."""
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = {name: value.cpu() for name, value in model.state_dict().items() if not name.startswith("teacher.")}
+    described = {}
+    for modality, fitted in inputs.items():
+        values = {field.name: getattr(fitted, field.name) for field in fields(fitted)}
+        statistics = {name: torch.from_numpy(values.pop(name)) for name in _STATISTICS}
+        weights |= {_statistic(modality, name): value for name, value in statistics.items()}
+        described[modality.value] = values
+    stored = {
+        "format": FORMAT,
+        "family": family,
+        "config": asdict(config),
+        "classes": list(classes),
+        "inputs": described,
+    }
+    tensors = save({name: value.contiguous() for name, value in weights.items()})
+    (folder / f"{WEIGHTS}.partial").write_bytes(tensors)
+    (folder / f"{WEIGHTS}.partial").rename(folder / WEIGHTS)
+    (folder / f"{CONFIG}.partial").write_text(json.dumps(stored, indent=1) + "\n")
+    (folder / f"{CONFIG}.partial").rename(folder / CONFIG)
 
 
 def load_deployed(folder: Path) -> DeployedModel:
     """The model in `folder`, on the CPU; ValueError when the format is another version's or the weights do not fit."""
-    raise NotImplementedError
+    stored = _read_config(folder / CONFIG)
+    try:
+        weights: dict[str, Tensor] = load_file(folder / WEIGHTS)
+        inputs = {}
+        for modality in (modality for modality in MODALITIES if modality in stored["inputs"]):
+            mean, std = (weights.pop(_statistic(modality, name)).numpy() for name in _STATISTICS)
+            inputs[modality] = ModalityInput(**stored["inputs"][modality], mean=mean, std=std)
+        family, classes = FAMILIES[stored["family"]], tuple(stored["classes"])
+        config = family.config_from(stored["config"])
+        model = family.build(config, inputs, classes, seed=0)
+        model.load_state_dict(weights)
+    except (KeyError, TypeError, RuntimeError, SafetensorError) as problem:
+        raise ValueError(f"{folder}: {WEIGHTS} and {CONFIG} do not make a model: {problem}") from problem
+    return DeployedModel(stored["family"], config, classes, inputs, model.eval())
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    try:
+        stored = json.loads(path.read_text())
+    except json.JSONDecodeError as problem:
+        raise ValueError(f"{path}: expected JSON: {problem}") from problem
+    if not isinstance(stored, dict) or stored.get("format") != FORMAT:
+        got = stored.get("format") if isinstance(stored, dict) else type(stored).__name__
+        raise ValueError(f"{path}: expected format {FORMAT}, got {got}; save the model again with this version")
+    return stored
+
+
+def _statistic(modality: Modality, name: str) -> str:
+    return f"inputs.{modality.value}.{name}"
+
+
+def _names(modalities: Mapping[Modality, Any]) -> str:
+    return ", ".join(modality.value for modality in modalities)

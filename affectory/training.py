@@ -48,6 +48,7 @@ def fit(
 ) -> Fit:
     """Train on the rows `train`, select on the rows `val` (positions in `data`), leave the model with the best weights.
 
+    Callbacks receive loss/<term>, loss/total, val/ua/<keys> (`av` for {a,v}) and val/score, their mean, which selects.
     Every epoch draws its order, conditions and dropout from (seed, epoch) alone, so a training that was killed goes on
     from `checkpoint` to the same bits. Without rows in `val` the last epoch is kept. ValueError when a checkpoint is
     another training's, TrainingError when a loss is no longer finite.
@@ -57,7 +58,9 @@ def fit(
     model.to(data.device)
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     betas = (schedule.beta1, 0.999)
-    optimizer = torch.optim.Adam(parameters, schedule.learning_rate, betas, weight_decay=schedule.weight_decay)
+    optimizer = torch.optim.Adam(
+        parameters, schedule.learning_rate, betas, weight_decay=schedule.weight_decay, fused=True
+    )
     under = training_conditions(model.training_conditions, data.modalities)
     state = _Progress(identity=f"{seed} {asdict(schedule)} {under} {len(train)} {len(val)}")
     if checkpoint is not None and checkpoint.exists():
@@ -142,7 +145,7 @@ def _batches(
 
 
 def _checked(totals: dict[str, Tensor], epoch: int) -> dict[str, float]:
-    values = {f"train/{name}": float(total) for name, total in totals.items()}
+    values = {f"loss/{name}": float(total) for name, total in totals.items()}
     if broken := [name for name, value in values.items() if not np.isfinite(value)]:
         raise TrainingError(
             f"epoch {epoch + 1}: {', '.join(broken)} not finite; lower the learning rate, check features"
