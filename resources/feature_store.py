@@ -125,6 +125,18 @@ class FeatureStore(dg.ConfigurableResource):
             found.setdefault(Modality(modality), []).append(feature_set)
         return found
 
+    def not_finite(self, corpus: str, feature_set: str) -> list[str]:
+        """The utterances whose stored frames hold NaN or infinity; empty when the corpus has nothing of the set."""
+        with self._reading(f"checking {feature_set} of corpus {corpus}") as connection:
+            if (table := known_feature_table(connection, feature_set)) is None:
+                return []
+            rows = connection.execute(
+                f'SELECT utterance_id FROM "{table}" WHERE corpus = ? '
+                "AND NOT list_bool_and(list_transform(flatten(frames), lambda x: isfinite(x))) ORDER BY 1",
+                [corpus],
+            )
+            return [utterance_id for (utterance_id,) in rows.fetchall()]
+
     def query(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> pd.DataFrame:
         """The rows of one SELECT over the tables, with `?` or `$name` parameters; it cannot write or open files."""
         with self._reading("a query") as connection:

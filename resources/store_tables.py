@@ -26,12 +26,14 @@ CREATE TABLE utterances (
 
 CREATE TABLE folds (
     corpus VARCHAR NOT NULL, fold INTEGER NOT NULL, utterance_id VARCHAR NOT NULL, split VARCHAR NOT NULL,
+    protocol VARCHAR, -- one sentence: how the fold came about
     PRIMARY KEY (corpus, fold, utterance_id)
 );
 
 CREATE TABLE missing_modality_sets (
     corpus VARCHAR NOT NULL, utterance_id VARCHAR NOT NULL, split VARCHAR, condition VARCHAR NOT NULL,
     acoustic BOOLEAN NOT NULL, visual BOOLEAN NOT NULL, textual BOOLEAN NOT NULL,
+    feature_sets VARCHAR, -- what the masks are over: one set a modality, joined by commas
     PRIMARY KEY (corpus, utterance_id, condition)
 );
 
@@ -62,7 +64,7 @@ CREATE TABLE feature_sets (
 CREATE VIEW features AS
     SELECT NULL::VARCHAR AS corpus, NULL::VARCHAR AS utterance_id, NULL::VARCHAR AS modality,
            NULL::VARCHAR AS feature_set, NULL::INTEGER AS n_frames, NULL::BOOLEAN AS valid, NULL::VARCHAR AS reason,
-           NULL::VARCHAR AS fingerprint
+           NULL::DOUBLE AS coverage, NULL::VARCHAR AS fingerprint
     WHERE false;
 """
 
@@ -77,7 +79,8 @@ CREATE TABLE "{table}" (
 """
 
 FEATURES_OF_ONE_TABLE = """
-    SELECT f.corpus, f.utterance_id, s.modality, s.feature_set, f.n_frames, f.valid, f.reason, f.fingerprint
+    SELECT f.corpus, f.utterance_id, s.modality, s.feature_set, f.n_frames, f.valid, f.reason, f.coverage,
+           f.fingerprint
     FROM "{table}" AS f, feature_sets AS s WHERE s.table_name = '{table}'
 """
 

@@ -92,8 +92,8 @@ def test_the_view_holds_every_feature_set_without_frames(store: FeatureStore, tm
     store.load_parts("demo", "bert:x/y", Modality.TEXTUAL, [part(tmp_path, "u1", [], "f2")], ["u1"])
     rows = store.query("SELECT * FROM features ORDER BY feature_set")
     assert rows.to_dict("split", index=False)["data"] == [
-        ["demo", "u1", "textual", "bert:x/y", 0, False, "no_face", "f2"],
-        ["demo", "u1", "acoustic", "compare", 1, True, "", "f1"],
+        ["demo", "u1", "textual", "bert:x/y", 0, False, "no_face", 0.5, "f2"],
+        ["demo", "u1", "acoustic", "compare", 1, True, "", 0.5, "f1"],
     ]
     assert store.feature_sets("demo") == {Modality.ACOUSTIC: ["compare"], Modality.TEXTUAL: ["bert:x/y"]}
     assert store.feature_sets("other") == {}
@@ -204,7 +204,7 @@ def test_any_text_survives_the_round_trip(store: FeatureStore, tmp_path: Path):
 
 def test_rows_of_a_corpus_are_replaced_as_a_whole(store: FeatureStore):
     def folds(*ids: str) -> pd.DataFrame:
-        return pd.DataFrame({"fold": 0, "utterance_id": list(ids), "split": "train"})
+        return pd.DataFrame({"fold": 0, "utterance_id": list(ids), "split": "train", "protocol": ""})
 
     store.replace_rows("folds", "one", folds("u1", "u2"))
     store.replace_rows("folds", "two", folds("u1"))
@@ -215,7 +215,7 @@ def test_rows_of_a_corpus_are_replaced_as_a_whole(store: FeatureStore):
 
 
 def test_a_repeated_key_is_an_error_and_the_old_rows_stay(store: FeatureStore):
-    frame = pd.DataFrame({"fold": [0], "utterance_id": ["u1"], "split": ["train"]})
+    frame = pd.DataFrame({"fold": [0], "utterance_id": ["u1"], "split": ["train"], "protocol": [""]})
     store.replace_rows("folds", "demo", frame)
     with pytest.raises(duckdb.ConstraintException, match="u9"):
         store.replace_rows("folds", "demo", pd.concat([frame.assign(utterance_id="u9")] * 2))
@@ -223,7 +223,7 @@ def test_a_repeated_key_is_an_error_and_the_old_rows_stay(store: FeatureStore):
 
 
 def test_columns_that_a_table_does_not_have_or_lacks_are_named(store: FeatureStore):
-    with pytest.raises(ValueError, match=r"missing: \['split'\], unknown: \['spilt'\]"):
+    with pytest.raises(ValueError, match=r"missing: \['protocol', 'split'\], unknown: \['spilt'\]"):
         store.replace_rows("folds", "demo", pd.DataFrame({"fold": [0], "utterance_id": ["u1"], "spilt": ["train"]}))
     with pytest.raises(StoreError, match="table 'feature_sets': expected one of media_files"):
         store.replace_rows("feature_sets", "demo", pd.DataFrame())
@@ -295,3 +295,14 @@ def test_a_file_that_is_no_store_is_refused_with_the_remedy(tmp_path: Path):
         FeatureStore(path=str(rubbish)).query("SELECT 1")
     with pytest.raises(StoreError, match=r"expected format 1, found no store\. Move the file away"):
         FeatureStore(path=str(foreign)).query("SELECT 1")
+
+
+def test_frames_that_are_not_finite_are_found(store: FeatureStore, tmp_path: Path):
+    parts = [
+        part(tmp_path, "good", [[1, 2]]),
+        part(tmp_path, "bad", [[1, 2], [float("nan"), 0]]),
+        part(tmp_path, "none", []),
+    ]
+    store.load_parts("demo", "compare", Modality.ACOUSTIC, parts, ["good", "bad", "none"])
+    assert store.not_finite("demo", "compare") == ["bad"]
+    assert store.not_finite("demo", "never_seen") == []
