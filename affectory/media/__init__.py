@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from affectory.media.frames import read_frame_spans, read_frames
 from affectory.media.opening import MediaError, Span, open_media
-from affectory.media.probing import MediaFile, probe_file, probe_files
+from affectory.media.probing import MediaFile, check_inside, probe_file, probe_files
 from affectory.media.sound import read_audio, read_audio_spans, stream_audio
 
 __all__ = [
     "MediaError",
     "MediaFile",
     "Span",
+    "check_inside",
     "open_media",
     "probe_file",
     "probe_files",

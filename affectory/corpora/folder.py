@@ -1,0 +1,110 @@
+"""The layout "folder": media/ with any files, and utterances.csv where there are annotations."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import pandas as pd
+
+from affectory.child_processes import Lost, OnProgress, run_each
+from affectory.corpora.annotations import annotated_media, read_annotations
+from affectory.corpora.corpus import UNKNOWN, Corpus, UtteranceReading, utterance_table
+from affectory.media import MediaError
+from affectory.refusals import Refusal
+from affectory.segmentation import Turn, segment_by_voice
+
+# What people keep beside their videos; every other file under media/ is probed.
+SIDECARS = (".csv", ".json", ".md", ".pdf", ".srt", ".textgrid", ".tsv", ".txt", ".vtt", ".xml")
+
+
+def media_paths(corpus: Corpus) -> list[str]:
+    """Paths inside the corpus folder: those that utterances.csv names; without one, what lies under media/, sorted."""
+    if corpus.table.exists():
+        return annotated_media(corpus)
+    return sorted(path.relative_to(corpus.root).as_posix() for path in _files(corpus.media))
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Files below the folder, hidden ones and sidecars left out. Links to folders are given and not followed."""
+    for where, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        links = [name for name in folders if Path(where, name).is_symlink()]
+        for name in files + links:
+            if not name.startswith(".") and Path(name).suffix.lower() not in SIDECARS:
+                yield Path(where, name)
+
+
+def read_utterances(
+    corpus: Corpus,
+    media_files: pd.DataFrame,
+    *,
+    workers: int,
+    timeout_s: float,
+    on_progress: OnProgress | None,
+) -> UtteranceReading:
+    """From utterances.csv or, without one, by voice activity."""
+    if corpus.table.exists():
+        return read_annotations(corpus, media_files)
+    return _segmented(corpus, media_files, workers, timeout_s, on_progress)
+
+
+def _segmented(
+    corpus: Corpus, media_files: pd.DataFrame, workers: int, timeout_s: float, on_progress: OnProgress | None
+) -> UtteranceReading:
+    """Every accepted file's turns, worked out in child processes; turns have no speaker and no labels."""
+    accepted = media_files[media_files["verdict"] == "accepted"].sort_values("media")
+    files = [(str(media), float(s)) for media, s in zip(accepted["media"], accepted["duration_s"], strict=True)]
+    stems = _stems(list(media_files["media"]))
+    outcomes = run_each(
+        partial(_turns, corpus.root), files, workers=workers, timeout_s=timeout_s, on_progress=on_progress
+    )
+    rows: list[dict[str, Any]] = []
+    refusals: list[Refusal] = []
+    for (media, _), outcome in zip(files, outcomes, strict=True):
+        if isinstance(outcome, list):
+            rows += _rows(corpus, media, stems[media], outcome)
+        else:
+            refusals.append(_refusal(media, outcome))
+    return UtteranceReading(table=utterance_table(rows), refusals=refusals, source="voice_activity")
+
+
+def _turns(root: Path, file: tuple[str, float]) -> list[Turn] | MediaError:
+    media, duration_s = file
+    try:
+        return segment_by_voice(root / media, duration_s)
+    except MediaError as error:
+        return error
+
+
+def _rows(corpus: Corpus, media: str, dialogue: str, turns: Sequence[Turn]) -> Iterator[dict[str, Any]]:
+    for turn, (start_s, end_s) in enumerate(turns):
+        yield {
+            "utterance_id": f"{dialogue}_{turn:03d}",
+            "dialogue_id": dialogue,
+            "turn": turn,
+            "culture": None if corpus.culture == UNKNOWN else corpus.culture,
+            "media": media,
+            "start_s": start_s,
+            "end_s": end_s,
+        }
+
+
+def _stems(media: Sequence[str]) -> dict[str, str]:
+    """{path: dialogue}: the path below media/ without its extension, or with it where two files would share a name."""
+    below = {path: PurePosixPath(path.removeprefix("media/")) for path in media}
+    shared = Counter(path.with_suffix("") for path in below.values())
+    return {
+        name: str(path if shared[path.with_suffix("")] > 1 else path.with_suffix("")) for name, path in below.items()
+    }
+
+
+def _refusal(media: str, outcome: MediaError | Lost) -> Refusal:
+    if isinstance(outcome, MediaError):
+        return Refusal(stage="utterances", reason=outcome.reason, detail=outcome.detail, media=media)
+    detail = f"{media}: expected turns of speech, came: {outcome.detail}"
+    return Refusal(stage="utterances", reason=f"segmentation_{outcome.why}", detail=detail, media=media)
