@@ -84,7 +84,7 @@ def values_by_run(results: pd.DataFrame, metrics: Sequence[str]) -> dict[tuple[s
     `results` holds one corpus and one family; raises ValueError when one cell has two values.
     """
     found: dict[tuple[str, str], Runs] = {}
-    for row in _records(results):
+    for row in records(results):
         if row["metric"] not in metrics or row["condition"].lower() == AVERAGE or pd.isna(row["value"]):
             continue
         runs = found.setdefault((row["metric"], row["experiment"]), {})
@@ -133,7 +133,7 @@ def columns_of(table: pd.DataFrame) -> list[str]:
 def cells(table: pd.DataFrame, metric: str) -> dict[str, dict[str, Cell]]:
     """experiment -> condition -> Cell for one metric of a conditions table, experiments in order."""
     found: dict[str, dict[str, Cell]] = {}
-    for row in _records(table):
+    for row in records(table):
         if row["metric"] == metric:
             cell = Cell(row["mean"], row["deviation"], bool(row["best"]))
             found.setdefault(row["experiment"], {})[row["condition"]] = cell
@@ -245,7 +245,7 @@ def _text_deviation(cell: Cell | None) -> str:
     return "" if cell is None or pd.isna(cell.deviation) else f"±{cell.deviation:.{DIGITS}f}"
 
 
-def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     return [dict(zip(frame.columns, row, strict=True)) for row in frame.itertuples(index=False, name=None)]
 
 
