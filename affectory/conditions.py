@@ -27,7 +27,7 @@ def training_conditions(kind: str, modalities: Iterable[Modality]) -> tuple[Cond
 
 def condition_masks(of: Sequence[Condition], modalities: Sequence[Modality]) -> Tensor:
     """bool [K, M]: which modalities each of the K conditions holds."""
-    return torch.tensor([[modality in condition for modality in modalities] for condition in of])
+    return torch.tensor([[modality in condition for modality in modalities] for condition in of], dtype=torch.bool)
 
 
 def draw_available(masks: Tensor, present: Tensor, generator: torch.Generator) -> Tensor:
@@ -62,7 +62,9 @@ def missing_modality_sets(
     named = availability["utterance_id"].isin(list(splits)).to_numpy(bool)
     present = availability[[modality.value for modality in kept]].to_numpy(bool)
     missing = missing_conditions(kept)
-    under = np.array([rows_under(condition, present, kept) & named for condition in missing]).reshape(len(missing), -1)
+    under = np.array([rows_under(condition, present, kept) & named for condition in missing]).reshape(
+        -1, len(availability)
+    )
     rows, which = np.nonzero(under.T)  # row by row
     ids = availability["utterance_id"].to_numpy(object)[rows]
     held = condition_masks(missing, MODALITIES).numpy().reshape(-1, len(MODALITIES))[which]
