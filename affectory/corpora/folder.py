@@ -57,8 +57,8 @@ def _segmented(
     corpus: Corpus, media_files: pd.DataFrame, workers: int, timeout_s: float, on_progress: OnProgress | None
 ) -> UtteranceReading:
     """Every accepted file's turns, worked out in child processes; turns have no speaker and no labels."""
-    accepted = media_files[media_files["verdict"] == "accepted"].sort_values("media")
-    files = [(str(media), float(s)) for media, s in zip(accepted["media"], accepted["duration_s"], strict=True)]
+    known = zip(media_files["media"], media_files["verdict"], media_files["duration_s"], strict=True)
+    files = sorted((str(media), float(duration_s)) for media, verdict, duration_s in known if verdict == "accepted")
     stems = _stems(list(media_files["media"]))
     outcomes = run_each(
         partial(_turns, corpus.root), files, workers=workers, timeout_s=timeout_s, on_progress=on_progress
