@@ -7,9 +7,7 @@ worker. A worker that hangs or dies costs its task's unfinished utterances one m
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
@@ -17,7 +15,6 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from itertools import groupby
 from math import ceil
-from multiprocessing.connection import wait as wait_for_process
 from pathlib import Path
 
 from pebble import ProcessExpired, ProcessPool
@@ -26,6 +23,7 @@ from affectory.features.feature_set import FeatureRow, FeatureSet, FeatureSetErr
 from affectory.features.parts import read_outcome, write_part
 from affectory.media import MediaError
 from affectory.refusals import Refusal
+from affectory.spawning import LeanSpawnContext, start_worker
 from affectory.vocabulary import Modality
 
 TASK_UTTERANCES = 16
@@ -172,8 +170,8 @@ class _Run:
         tasks = _tasks(self.jobs, self.workers)
         pool = ProcessPool(
             max_workers=min(self.workers, len(tasks)),
-            context=multiprocessing.get_context("spawn"),
-            initializer=_start_worker,
+            context=LeanSpawnContext(),
+            initializer=start_worker,
         )
         try:
             for task in tasks:
@@ -235,20 +233,6 @@ def _tasks(jobs: Sequence[_Job], workers: int) -> list[list[_Job]]:
             tasks.append(task := [])
         task.append(job)
     return sorted(filter(None, tasks), key=lambda task: -sum(job.length_s for job in task))
-
-
-def _start_worker() -> None:
-    """In each worker: one thread an engine (the workers are the parallelism), and no life after the parent's."""
-    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ[variable] = "1"
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-
-    def follow() -> None:
-        wait_for_process([parent.sentinel])
-        os._exit(1)
-
-    threading.Thread(target=follow, daemon=True).start()
 
 
 def _extract_jobs(feature_set: FeatureSet, jobs: Sequence[_Job], done: Callable[[], None] = lambda: None) -> None:

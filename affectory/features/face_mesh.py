@@ -11,11 +11,13 @@ utterance gives the same frames alone, in a group, in any order and in any worke
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -169,11 +171,28 @@ def _idle_trackers() -> list[_Tracker]:
 def _engine_class() -> type[Engine]:
     try:
         import cv2
-        from mediapipe.python.solutions.face_mesh import FaceMesh as Engine
+
+        with _without_pyplot():
+            from mediapipe.python.solutions.face_mesh import FaceMesh as Engine
     except ImportError as error:
         raise FeatureSetError(f"mediapipe cannot be loaded ({error}): pip install 'affectory[extract]'") from error
     cv2.setNumThreads(1)
     return Engine
+
+
+@contextmanager
+def _without_pyplot() -> Iterator[None]:
+    """Keep mediapipe from importing pyplot, two thirds of its import's cost, for plots that we never make."""
+    if "matplotlib" in sys.modules:
+        yield
+        return
+    stand_ins = {name: ModuleType(name) for name in ("matplotlib", "matplotlib.pyplot")}
+    sys.modules.update(stand_ins)
+    try:
+        yield
+    finally:
+        for name in stand_ins:
+            del sys.modules[name]
 
 
 @contextmanager

@@ -215,7 +215,7 @@ def _frames(cell: pa.ListScalar, width: int) -> np.ndarray | tuple[str, str]:
     """Float32 [T, width], T = 0 for an empty or null cell; (reason, detail) where it cannot be used."""
     if not cell.is_valid or not len(cell.values):
         return np.empty((0, width), np.float32)
-    found = set(pc.list_value_length(cell.values).unique().to_pylist())
+    found = set(pc.call_function("list_value_length", [cell.values]).unique().to_pylist())
     if found != {width}:
         odd = ", ".join(sorted("null" if count is None else str(count) for count in found - {width}))
         return "wrong_width", f"frames of {width} values expected, found {odd}"
