@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import replace
+from collections.abc import Iterator
 from pathlib import Path
 
 import mlflow
@@ -14,44 +14,30 @@ import pytest
 from mlflow.exceptions import MlflowException
 from mlflow.pyfunc import scoring_server
 
-from affectory.batches import ModalityInput
-from affectory.deployed import save_deployed
-from affectory.models import FAMILIES
 from affectory.serving import ModelError, load, log_model
 from affectory.vocabulary import Modality
+from tests.fixtures.registry import WITHOUT, fresh_store, save_tiny_model, tiny_inputs
 
-WIDTHS = {"acoustic": 3, "visual": 2, "textual": 4}
-SETS = {"acoustic": "compare", "visual": "face_mesh", "textual": "minilm"}
-ACOUSTIC, VISUAL, TEXTUAL = [[0.1, 0.2, 0.3], [0.4, 0.5, 0.6]], [[0.1, 0.2]] * 3, [[0.1, 0.2, 0.3, 0.4]]
-
-
-def tiny_inputs() -> dict[Modality, ModalityInput]:
-    return {
-        Modality(name): ModalityInput(
-            SETS[name], "1", width, vector=False, mean=np.zeros(width, np.float32), std=np.ones(width, np.float32)
-        )
-        for name, width in WIDTHS.items()
+INPUTS = tiny_inputs(
+    {
+        Modality.ACOUSTIC: ("compare", "1", 3),
+        Modality.VISUAL: ("face_mesh", "1", 2),
+        Modality.TEXTUAL: ("minilm", "1", 4),
     }
+)
+ACOUSTIC, VISUAL, TEXTUAL = [[0.1, 0.2, 0.3], [0.4, 0.5, 0.6]], [[0.1, 0.2]] * 3, [[0.1, 0.2, 0.3, 0.4]]
 
 
 @pytest.fixture(scope="module")
 def deployed_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An untrained MMIN with few weights, as training leaves one."""
-    folder = tmp_path_factory.mktemp("deployed")
-    family = FAMILIES["mmin"]
-    config = replace(family.experiments("debug")["mmin"], teacher=None)
-    model = family.build(config, tiny_inputs(), ("angry", "happy"), seed=0)
-    save_deployed(folder, "mmin", config, model, ("angry", "happy"), tiny_inputs())
-    return folder
+    return save_tiny_model(tmp_path_factory.mktemp("deployed"), INPUTS)
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The URI of a fresh SQLite store; the process's own is put back afterwards."""
-    folder = tmp_path_factory.mktemp("mlflow")
-    before, uri = mlflow.get_tracking_uri(), f"sqlite:///{folder / 'mlflow.db'}"
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URI of a fresh store, the process's own while these tests run."""
+    before, uri = mlflow.get_tracking_uri(), fresh_store(tmp_path_factory.mktemp("mlflow"))
     mlflow.set_tracking_uri(uri)
-    mlflow.MlflowClient().create_experiment("affectory/demo", artifact_location=(folder / "artifacts").as_uri())
     yield uri
     mlflow.set_tracking_uri(before)
 
@@ -196,12 +182,11 @@ def test_no_rows_give_no_predictions(model):
         {"dataframe_records": [{"acoustic": ACOUSTIC}, {"textual": TEXTUAL}]},
         {"dataframe_records": [{"acoustic": ACOUSTIC, "textual": None}, {"acoustic": None, "textual": TEXTUAL}]},
         {"dataframe_split": {"columns": ["acoustic", "textual"], "data": [[ACOUSTIC, None], [None, TEXTUAL]]}},
-        {"instances": [{"acoustic": ACOUSTIC, "textual": None}, {"acoustic": None, "textual": TEXTUAL}]},
         {"inputs": [{"acoustic": ACOUSTIC}, {"textual": TEXTUAL}]},
     ],
-    ids=["a key left out", "nulls", "split", "instances", "inputs"],
+    ids=["a key left out", "nulls", "split", "inputs"],
 )
-def test_mixed_rows_in_every_form_of_json_request_give_the_same_answer(model, body):
+def test_mixed_rows_of_a_json_request_give_the_same_answer(model, body):
     answer = over_rest(model, body)
     expected = model.predict(pd.DataFrame([{"acoustic": ACOUSTIC}, {"textual": TEXTUAL}]))
     assert answer["modalities_used"].tolist() == ["a", "t"]
@@ -246,28 +231,23 @@ def test_nothing_in_the_logged_folder_is_a_pickle_and_requirements_are_pinned(lo
 
 
 CONSUMER = """
-import importlib.abc, sys
-
-class Blocked(importlib.abc.MetaPathFinder):
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in BLOCKED:
-            raise ImportError(f"{name} is not installed at the consumer's")
-
-BLOCKED = {"dagster", "duckdb", "sklearn", "torchvision", "av", "cv2", "mediapipe", "opensmile", "silero_vad",
-           "transformers", "matplotlib", "pebble", "assets", "ops", "resources", "pipelines"}
-sys.meta_path.insert(0, Blocked())
 import mlflow, pandas as pd
 model = mlflow.pyfunc.load_model(sys.argv[1])
 import affectory
 assert affectory.__file__.startswith(sys.argv[1]), affectory.__file__
 print(model.predict(pd.DataFrame([{"textual": [[1, 2, 3, 4]]}])).to_json(orient="records"))
 """
+# All that is neither a requirement of the model nor of those.
+NOT_REQUIRED = (
+    "dagster,duckdb,sklearn,torchvision,av,cv2,mediapipe,opensmile,silero_vad,transformers,matplotlib,pebble,"
+    "assets,ops,resources,pipelines"
+)
 
 
 def test_a_consumer_with_the_requirements_alone_loads_and_predicts_with_pickle_off(logged: str, model, tmp_path: Path):
     folder = mlflow.artifacts.download_artifacts(logged, dst_path=str(tmp_path / "downloaded"))
     result = subprocess.run(
-        [sys.executable, "-c", CONSUMER, folder],
+        [sys.executable, "-c", WITHOUT + CONSUMER, NOT_REQUIRED, folder],
         cwd=tmp_path, env=os.environ | {"MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false", "OMP_NUM_THREADS": "1"},
         capture_output=True, text=True, timeout=300,
     )  # fmt: skip
