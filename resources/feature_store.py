@@ -36,8 +36,8 @@ class FeatureStore(dg.ConfigurableResource):
     def replace_rows(self, table: str, corpus: str, frame: pd.DataFrame) -> int:
         """Put `frame` (the columns of the table but `corpus`) in the place of the rows stored for the corpus.
 
-        `predictions` (its `probabilities` are the frame's columns p_<class>) and `results` replace only the trainings
-        that the frame holds. Returns the number of rows. ValueError when the columns are not those of the table.
+        `predictions` (`probabilities`: a dict a row) and `results` replace only the trainings that the frame holds.
+        Returns the number of rows. ValueError when the columns are not those of the table.
         """
         if table not in REPLACED_BY:
             raise StoreError(f"table {table!r}: expected one of {', '.join(REPLACED_BY)}")

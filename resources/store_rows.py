@@ -4,13 +4,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 import duckdb
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from resources.store_tables import REPLACED_BY
-
-PROBABILITY = "p_"
 
 
 @contextmanager
@@ -25,26 +22,18 @@ def registered(connection: duckdb.DuckDBPyConnection, rows: pa.Table) -> Iterato
 
 
 def rows_of(connection: duckdb.DuckDBPyConnection, table: str, frame: pd.DataFrame) -> pa.Table:
-    """`frame` with exactly the columns of `table`; ValueError names those that are missing or unknown.
-
-    A column of `table` that is a MAP (`probabilities`) is made of the columns `p_<key>` of the frame.
-    """
+    """`frame` with exactly the columns of `table`; ValueError names those that are missing or unknown."""
     columns = dict(
         connection.execute(
             "SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = ? ORDER BY column_index", [table]
         ).fetchall()
     )
-    maps = {name: _map(frame) for name, kind in columns.items() if kind.startswith("MAP")}
-    if maps:
-        frame = frame.drop(columns=[name for name in frame if str(name).startswith(PROBABILITY)])
-    if set(frame.columns) | set(maps) != set(columns):
+    if set(frame.columns) != set(columns):
         raise ValueError(
-            f"table {table}: expected the columns {', '.join(columns)}; missing: "
-            f"{sorted(set(columns) - set(frame) - set(maps))}, unknown: {sorted(set(frame) - set(columns))}"
+            f"table {table}: expected the columns {', '.join(columns)}; missing: {sorted(set(columns) - set(frame))}, "
+            f"unknown: {sorted(set(frame) - set(columns))}"
         )
-    return pa.table(
-        {name: maps[name] if name in maps else _column(frame.loc[:, name], kind) for name, kind in columns.items()}
-    )
+    return pa.table({name: _column(frame.loc[:, name], kind) for name, kind in columns.items()})
 
 
 def replace(connection: duckdb.DuckDBPyConnection, table: str, corpus: str, rows: pa.Table) -> None:
@@ -66,16 +55,11 @@ def insert(connection: duckdb.DuckDBPyConnection, table: str, rows: pa.Table) ->
 def _column(values: pd.Series, kind: str) -> pa.Array:
     if kind == "VARCHAR":
         return pa.array([None if pd.isna(value) else _text(value) for value in values], pa.string())
+    if kind.startswith("MAP"):
+        return pa.array(
+            [[(_text(k), v) for k, v in value.items()] for value in values], pa.map_(pa.string(), pa.float64())
+        )
     return pa.Array.from_pandas(values)
-
-
-def _map(frame: pd.DataFrame) -> pa.Array:
-    """{key: value} of the columns p_<key>, one map a row."""
-    names = [str(name) for name in frame if str(name).startswith(PROBABILITY)]
-    offsets = np.arange(len(frame) + 1, dtype=np.int32) * len(names)
-    keys = pa.array([_text(name.removeprefix(PROBABILITY)) for name in names] * len(frame), pa.string())
-    values = frame[names].to_numpy(np.float64).ravel()
-    return pa.MapArray.from_arrays(offsets, keys, pa.array(values))
 
 
 def _text(value: object) -> str:

@@ -233,7 +233,7 @@ def test_predictions_of_one_training_are_replaced_and_the_others_stay(store: Fea
     def predictions(seed: int, **p: float) -> pd.DataFrame:
         columns = {"family": "mmin", "experiment": "mmin", "fold": 0, "seed": seed, "condition": "{a}"}
         texts = {"utterance_id": "u1", "label": "sad", "predicted": "happy", "mlflow_run_id": None}
-        return pd.DataFrame([{**columns, **texts, **{f"p_{name}": value for name, value in p.items()}}])
+        return pd.DataFrame([{**columns, **texts, "probabilities": p}])
 
     store.replace_rows("predictions", "demo", predictions(1, sad=0.25, happy=0.75))
     store.replace_rows("predictions", "demo", predictions(2, sad=0.5, happy=0.5))
