@@ -88,13 +88,14 @@ def read_utterances(
     media_files: pd.DataFrame,
     *,
     workers: int = 1,
-    timeout_s: float = 600.0,
+    timeout_s: float = 120.0,
     on_progress: OnProgress | None = None,
 ) -> UtteranceReading:
     """The corpus's utterances and the refusals (stage `utterances`) of those that cannot be used.
 
-    media_files: one row a probed file, with the fields of MediaFile. Voice activity works in `workers` processes, each
-    file at most timeout_s; on_progress(files done, files in all). Raises CorpusError for an unreadable table.
+    media_files: one row a probed file, with the fields of MediaFile. Voice activity works in up to `workers` processes,
+    each file at most timeout_s and the length of the longest; on_progress(files done, files in all). Raises CorpusError
+    for an unreadable table.
     """
     return LAYOUTS[corpus.layout].read_utterances(
         corpus, media_files, workers=workers, timeout_s=timeout_s, on_progress=on_progress

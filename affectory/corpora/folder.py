@@ -20,6 +20,8 @@ from affectory.segmentation import Turn, segment_by_voice
 
 # What people keep beside their videos; every other file under media/ is probed.
 SIDECARS = (".csv", ".json", ".md", ".pdf", ".srt", ".textgrid", ".tsv", ".txt", ".vtt", ".xml")
+# A worker spends seconds on loading the model, which then hears a minute of sound in a second.
+MEDIA_PER_WORKER_S = 300.0
 
 
 def media_paths(corpus: Corpus) -> list[str]:
@@ -60,8 +62,13 @@ def _segmented(
     known = zip(media_files["media"], media_files["verdict"], media_files["duration_s"], strict=True)
     files = sorted((str(media), float(duration_s)) for media, verdict, duration_s in known if verdict == "accepted")
     stems = _stems(list(media_files["media"]))
+    lengths_s = [duration_s for _, duration_s in files]
     outcomes = run_each(
-        partial(_turns, corpus.root), files, workers=workers, timeout_s=timeout_s, on_progress=on_progress
+        partial(_turns, corpus.root),
+        files,
+        workers=min(workers, 1 + int(sum(lengths_s) / MEDIA_PER_WORKER_S)),
+        timeout_s=timeout_s + max(lengths_s, default=0.0),
+        on_progress=on_progress,
     )
     rows: list[dict[str, Any]] = []
     refusals: list[Refusal] = []

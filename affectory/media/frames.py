@@ -150,14 +150,30 @@ def _is_seekable(container: InputContainer) -> bool:
 
 def _timed(container: InputContainer, stream: VideoStream) -> Iterator[tuple[float, VideoFrame]]:
     """(time_s, frame) with strictly rising times; a frame that steps back in time is left out."""
-    origin, step_s = origin_s(container), _step_s(stream)
-    last_s = -math.inf
-    for frame in decode(container, stream):
-        time_s = max(last_s + step_s, 0.0) if frame.time is None else frame.time - origin
+    step_s, last_s = _step_s(stream), -math.inf
+    for stamp_s, frame in _stamped(container, stream):
+        time_s = max(last_s + step_s, 0.0) if stamp_s is None else stamp_s
         check_time(file_name(container), time_s)
         if time_s > last_s:
             last_s = time_s
             yield time_s, frame
+
+
+def _stamped(container: InputContainer, stream: VideoStream) -> Iterator[tuple[float | None, VideoFrame]]:
+    """Each frame's presentation time, or None where the file gives none.
+
+    AVI gives decoding times only. They rise with the pictures shown, later by what the decoder holds back, so they are
+    counted from the first one.
+    """
+    origin = origin_s(container)
+    if container.format.name != "avi":
+        for frame in decode(container, stream):
+            yield None if frame.time is None else frame.time - origin, frame
+        return
+    first: int | None = None
+    for frame in decode(container, stream):
+        first = frame.dts if first is None else first
+        yield None if frame.dts is None else float((frame.dts - first) * frame.time_base), frame
 
 
 def _step_s(stream: VideoStream) -> float:

@@ -79,13 +79,14 @@ class SoundTrack(Track):
 class PictureTrack(Track):
     def __init__(self, media: str, stream: VideoStream, origin: float) -> None:
         super().__init__(media, stream, origin)
+        self.is_avi = stream.container.format.name == "avi"  # its presentation times are guesses
         self.rate = stream.average_rate
         self.codec = stream.codec_context.name
         self.size: tuple[int, int] | None = None  # width and height of the first picture, upright
 
     def take(self, packet: Packet) -> None:
         self.packets += packet.size > 0
-        stamp = packet.dts if packet.pts is None else packet.pts
+        stamp = packet.dts if packet.pts is None or self.is_avi else packet.pts
         if stamp is not None and self.stream.time_base is not None and not packet.is_discard:  # cut by an edit list
             tick_s = float(self.stream.time_base)
             self.reach(stamp * tick_s - self.origin, (packet.duration or 0) * tick_s)

@@ -28,12 +28,13 @@ def make_media(tmp_path: Path) -> Callable[..., Path]:
         video: str = "libx264",
         audio: str = "pcm_s16le",
         options: dict[str, str] | None = None,
+        video_options: dict[str, str] | None = None,
     ) -> Path:
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         with av.open(str(path), "w", options=options or {}) as container:
             sounds = list(sounds)
-            picture_stream = _picture_stream(container, video, size, turned) if pictures else None
+            picture_stream = _picture_stream(container, video, size, turned, video_options) if pictures else None
             sound_stream = container.add_stream(audio, rate=rate_hz, layout="mono") if sounds else None
             if picture_stream is not None:
                 for time_s, content in pictures:
@@ -48,12 +49,14 @@ def make_media(tmp_path: Path) -> Callable[..., Path]:
     return make
 
 
-def _picture_stream(container: Any, codec: str, size: tuple[int, int], turned: int) -> Any:
+def _picture_stream(
+    container: Any, codec: str, size: tuple[int, int], turned: int, options: dict[str, str] | None
+) -> Any:
     stream = container.add_stream(codec, rate=25)
     stream.width, stream.height, stream.pix_fmt = *size, "yuvj420p" if codec == "mjpeg" else "yuv420p"
-    stream.time_base = stream.codec_context.time_base = MILLISECOND
+    stream.time_base = stream.codec_context.time_base = Fraction(1, 25) if options else MILLISECOND
     if codec == "libx264":
-        stream.options = {"preset": "ultrafast", "tune": "zerolatency"}
+        stream.options = options or {"preset": "ultrafast", "tune": "zerolatency"}
     if turned:
         stream.set_display_rotation(turned)
     return stream

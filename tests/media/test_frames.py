@@ -34,6 +34,14 @@ def test_a_faster_grid_repeats_frames(make_media):
     np.testing.assert_allclose(levels, [0, 0, 200, 200, 200, 200, 200], atol=3)
 
 
+@pytest.mark.parametrize("name", ["b.avi", "b.mkv", "b.ts"])
+def test_frames_that_are_stored_out_of_order_come_at_their_times(make_media, name):
+    path = make_media(name, pictures=ramp(12, rate_hz=25.0), video_options={"bf": "2", "preset": "ultrafast"})
+    sampled = grays(read_frames(path, 0.0, None, 25.0))
+    assert [time_s for time_s, _ in sampled] == [round(k / 25, 3) for k in range(12)]
+    np.testing.assert_allclose([level for _, level in sampled], [20 * k for k in range(12)], atol=3)
+
+
 def test_no_frame_is_invented_in_a_hole(make_media):
     path = make_media("hole.mkv", pictures=[(0.0, 50), (0.1, 50), (20_000.0, 50), (20_000.1, 50)])
     times = [time_s for time_s, _ in read_frames(path, 0.0, None, 10.0)]
