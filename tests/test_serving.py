@@ -14,9 +14,9 @@ import pytest
 from mlflow.exceptions import MlflowException
 from mlflow.pyfunc import scoring_server
 
-from affectory.serving import ModelError, load, log_model
+from affectory.serving import ModelError, load
 from affectory.vocabulary import Modality
-from tests.fixtures.registry import WITHOUT, fresh_store, save_tiny_model, tiny_inputs
+from tests.fixtures.registry import WITHOUT, fresh_store, process_store, register_champion, save_tiny_model, tiny_inputs
 
 INPUTS = tiny_inputs(
     {
@@ -36,22 +36,14 @@ def deployed_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URI of a fresh store, the process's own while these tests run."""
-    before, uri = mlflow.get_tracking_uri(), fresh_store(tmp_path_factory.mktemp("mlflow"))
-    mlflow.set_tracking_uri(uri)
-    yield uri
-    mlflow.set_tracking_uri(before)
+    uri = fresh_store(tmp_path_factory.mktemp("mlflow"))
+    with process_store(uri):
+        yield uri
 
 
 @pytest.fixture(scope="module")
 def logged(store: str, deployed_folder: Path) -> str:
-    """`demo-mmin` with one version, the champion; returns the logged model's own URI."""
-    client = mlflow.MlflowClient(store)
-    run = client.create_run(client.get_experiment_by_name("affectory/demo").experiment_id)
-    uri = log_model(deployed_folder, client=client, run_id=run.info.run_id)
-    client.create_registered_model("demo-mmin")
-    client.create_model_version("demo-mmin", source=uri, run_id=run.info.run_id, model_id=uri.split("/")[-1])
-    client.set_registered_model_alias("demo-mmin", "champion", 1)
-    return uri
+    return register_champion(store, deployed_folder)
 
 
 @pytest.fixture(scope="module")
