@@ -69,8 +69,9 @@ def test_a_turned_picture_comes_upright(make_media, turned):
     np.testing.assert_allclose(rgb, np.rot90(picture, turned // 90), atol=40)
 
 
-def test_spans_far_apart_give_the_same_frames_as_reading_through(make_media):
-    path = make_media("long.mp4", pictures=[(k / 5, (7 * k) % 240) for k in range(200)])
+@pytest.mark.parametrize(("name", "options"), [("long.mp4", {}), ("long.mkv", {}), ("no_index.mkv", {"live": "1"})])
+def test_spans_far_apart_give_the_same_frames_as_reading_through(make_media, name, options):
+    path = make_media(name, pictures=[(k / 5, (7 * k) % 240) for k in range(200)], options=options)
     spans = [(0.5, 1.5), (1.0, 2.0), (20.0, 21.0), (35.1, 36.0)]
     together: list[list] = [[] for _ in spans]
     for index, time_s, rgb in read_frame_spans(path, spans, 5.0):
