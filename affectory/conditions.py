@@ -62,9 +62,9 @@ def missing_modality_sets(
     named = availability["utterance_id"].isin(list(splits)).to_numpy(bool)
     present = availability[[modality.value for modality in kept]].to_numpy(bool)
     missing = missing_conditions(kept)
-    under = np.array([rows_under(condition, present, kept) & named for condition in missing]).reshape(
-        -1, len(availability)
-    )
+    under = np.zeros((len(missing), len(availability)), bool)
+    for place, condition in enumerate(missing):
+        under[place] = rows_under(condition, present, kept) & named
     rows, which = np.nonzero(under.T)  # row by row
     ids = availability["utterance_id"].to_numpy(object)[rows]
     held = condition_masks(missing, MODALITIES).numpy().reshape(-1, len(MODALITIES))[which]

@@ -68,6 +68,7 @@ class Family(Protocol):
     """A file of affectory/models."""
 
     DEPLOYED: str  # the experiment whose model is registered
+    PRESETS: Mapping[str, Mapping[str, Any]]  # experiments by preset; "default" and the tiny "debug" are always there
 
     def experiments(self, preset: str = ...) -> dict[str, Any]:
         """Frozen configurations by name, a teacher before its students (`teacher` names it, or is None)."""

@@ -35,6 +35,7 @@ def test_an_utterance_in_no_fold_and_a_corpus_of_one_modality_give_no_rows():
     availability = pd.DataFrame({"utterance_id": ["u"], "acoustic": [True]})
     assert missing_modality_sets(availability, {"u": "val"}, [A]).empty
     assert missing_modality_sets(availability.assign(visual=True), {}, [A, V]).empty
+    assert missing_modality_sets(availability.assign(visual=True)[:0], {"u": "val"}, [A, V]).empty
 
 
 def test_training_conditions_by_kind():

@@ -1,0 +1,129 @@
+"""What holds of every experiment of every family."""
+
+import json
+from dataclasses import asdict, replace
+
+import numpy as np
+import pytest
+import torch
+
+from affectory.batches import Batch, PackedFeatures, fit_inputs
+from affectory.conditions import condition_masks, draw_available, training_conditions
+from affectory.family import Model
+from affectory.models import FAMILIES
+from affectory.vocabulary import Condition, Modality, conditions
+from tests.fixtures.datasets import packed, small_dataset
+
+CASES = [(family, name) for family, module in FAMILIES.items() for name in module.experiments("debug")]
+DATASET = small_dataset(16, missing={2: [Modality.VISUAL]})
+ROWS = np.arange(6)
+
+
+def build(family: str, name: str, dataset=DATASET) -> Model:
+    configs, inputs = FAMILIES[family].experiments("debug"), fit_inputs(dataset, dataset.rows("train"))
+    config, teacher = configs[name], None
+    if config.teacher:
+        teacher = FAMILIES[family].build(configs[config.teacher], inputs, dataset.classes, seed=1)
+    return FAMILIES[family].build(config, inputs, dataset.classes, seed=0, teacher=teacher)
+
+
+@pytest.fixture(params=CASES, ids=[f"{family}-{name}" for family, name in CASES])
+def model(request: pytest.FixtureRequest) -> Model:
+    return build(*request.param)
+
+
+@pytest.fixture(scope="module")
+def data() -> PackedFeatures:
+    return packed(DATASET)
+
+
+def drawn(model: Model, batch: Batch) -> Batch:
+    masks = condition_masks(training_conditions(model.training_conditions, batch.modalities), batch.modalities)
+    return batch.with_available(draw_available(masks, batch.present, torch.Generator().manual_seed(0)))
+
+
+def test_logits_have_a_row_an_utterance_and_a_column_a_class(model: Model, data: PackedFeatures):
+    assert model(data.batch(ROWS)).shape == (6, 2)
+
+
+def test_losses_are_finite_scalars_named_by_term(model: Model, data: PackedFeatures):
+    losses = model.losses(drawn(model, data.batch(ROWS)))
+    assert "classification" in losses and all(loss.shape == () and loss.isfinite() for loss in losses.values())
+
+
+def test_every_parameter_gets_a_gradient(model: Model, data: PackedFeatures):
+    torch.stack(list(model.losses(drawn(model, data.batch(ROWS))).values())).sum().backward()
+    for parameter in model.parameters():
+        assert not parameter.requires_grad or (parameter.grad is not None and parameter.grad.abs().sum() > 0)
+
+
+def test_the_loss_falls_on_one_batch(model: Model, data: PackedFeatures):
+    batch = drawn(model, data.batch(ROWS))
+    optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], 1e-2)
+    totals = []
+    for _ in range(40):
+        total = torch.stack(list(model.losses(batch).values())).sum()
+        optimizer.zero_grad()
+        total.backward()
+        optimizer.step()
+        totals.append(float(total.detach()))
+    assert totals[-1] < 0.5 * totals[0]
+
+
+def test_a_permuted_batch_permutes_the_logits(model: Model, data: PackedFeatures):
+    order = np.array([4, 2, 0, 5, 1, 3])
+    assert torch.allclose(model.eval()(data.batch(ROWS))[order], model(data.batch(ROWS[order])), atol=1e-6)
+
+
+def test_a_row_does_not_depend_on_its_batch(model: Model, data: PackedFeatures):
+    together = model.eval()(data.batch(ROWS))
+    alone = torch.cat([model(data.batch(ROWS[row : row + 1])) for row in range(6)])
+    assert torch.allclose(together, alone, atol=1e-6)
+
+
+@pytest.mark.parametrize("modality", Modality)
+def test_a_masked_modalitys_values_cannot_matter(model: Model, data: PackedFeatures, modality: Modality):
+    batch = data.batch(ROWS).under(Condition(other for other in Modality if other is not modality))
+    broken = replace(batch, frames={**batch.frames, modality: batch.frames[modality] + 1e6})
+    assert torch.equal(model.eval()(batch), model(broken))
+
+
+def test_all_conditions_at_once_equal_one_after_the_other(model: Model, data: PackedFeatures):
+    batch = data.batch(ROWS)
+    under = conditions(batch.modalities)
+    masks = condition_masks(under, batch.modalities)
+    at_once = model.eval().logits_under(batch, batch.present & masks[:, None])
+    for condition, logits in zip(under, at_once, strict=True):
+        assert torch.allclose(logits, model(batch.under(condition)), atol=1e-6)
+
+
+def test_every_preset_builds_for_sequences_vectors_and_a_single_modality():
+    for family, module in FAMILIES.items():
+        for dataset in (small_dataset(8), small_dataset(8, vector=True)):
+            alone = replace(dataset, sequences={Modality.ACOUSTIC: dataset.sequences[Modality.ACOUSTIC]})
+            for some in (dataset, alone):
+                for name in module.experiments("debug"):
+                    model = build(family, name, some)
+                    losses = model.losses(drawn(model, packed(some).batch(np.arange(4))))
+                    assert all(loss.isfinite() for loss in losses.values())
+
+
+def test_the_same_seed_builds_the_same_weights_and_leaves_the_callers_chance_alone():
+    before = torch.random.get_rng_state()
+    for family, name in CASES:
+        first, second = build(family, name).state_dict(), build(family, name).state_dict()
+        assert all(torch.equal(first[key], second[key]) for key in first)
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+def test_configurations_survive_json():
+    for family in FAMILIES.values():
+        for preset in family.PRESETS:
+            for config in family.experiments(preset).values():
+                assert family.config_from(json.loads(json.dumps(asdict(config)))) == config
+
+
+def test_an_unknown_preset_is_refused_with_the_known_ones():
+    for family in FAMILIES.values():
+        with pytest.raises(ValueError, match="expected one of default"):
+            family.experiments("no such preset")

@@ -1,0 +1,140 @@
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from affectory.batches import Batch, PackedFeatures, fit_inputs
+from affectory.conditions import condition_masks
+from affectory.models import mmin
+from affectory.vocabulary import Condition, Modality, conditions
+from tests.fixtures.datasets import packed, small_dataset
+
+A, V, T = Modality
+DEBUG = mmin.experiments("debug")
+DATASET = small_dataset(16)
+INPUTS = fit_inputs(DATASET, DATASET.rows("train"))
+
+
+def teacher() -> mmin.FullModality:
+    model = mmin.build(DEBUG["full_baseline"], INPUTS, DATASET.classes, seed=3)
+    assert isinstance(model, mmin.FullModality)
+    return model
+
+
+def student(**changes) -> mmin.Mmin:
+    config = mmin.replace(DEBUG["mmin"], **changes)
+    model = mmin.build(config, INPUTS, DATASET.classes, seed=0, teacher=teacher())
+    assert isinstance(model, mmin.Mmin)
+    return model
+
+
+@pytest.fixture
+def batch() -> Batch:
+    return packed(DATASET).batch(np.arange(6))
+
+
+def test_encoders_run_once_for_all_seven_conditions(batch: Batch):
+    model, calls = student().eval(), []
+    for encoder in model.encoders.encoders:
+        encoder.register_forward_hook(lambda module, given, result: calls.append(len(given[0])))
+    model.logits_under(batch, batch.present & condition_masks(conditions(), batch.modalities)[:, None])
+    assert sorted(calls) == [1, 1, 1, 6, 6, 6]  # each modality: the six rows, and the one zero frame
+
+
+def test_rows_that_miss_a_modality_are_not_encoded(batch: Batch):
+    model, calls = student().eval(), []
+    model.encoders.encoders[0].register_forward_hook(lambda module, given, result: calls.append(len(given[0])))
+    model(batch.under(Condition([V, T])))
+    assert calls == [0, 1]
+
+
+def test_a_missing_modality_is_the_encoding_of_one_zero_frame(batch: Batch):
+    model = student().eval()
+    available = batch.under(Condition([A])).available
+    h = model.encoders.joint(model.encoders(batch, available), available).unflatten(1, (3, -1))
+    zero_frame, valid = torch.zeros(1, 1, 6), torch.ones(1, 1, dtype=torch.bool)
+    assert torch.allclose(h[:, 2], model.encoders.encoders[2](zero_frame, valid).expand(6, -1), atol=1e-6)
+    acoustic = model.encoders.encoders[0](batch.frames[A], batch.mask[A])
+    assert torch.allclose(h[:, 0], acoustic, atol=1e-6)
+
+
+def test_the_student_starts_from_the_teachers_encoders_and_never_trains_them():
+    model = student()
+    assert model.teacher is not None
+    for mine, theirs in zip(model.encoders.parameters(), model.teacher.encoders.parameters(), strict=True):
+        assert torch.equal(mine, theirs) and mine is not theirs and not theirs.requires_grad
+    assert model.train().training and not model.teacher.training
+
+
+def test_the_forward_target_is_what_the_student_misses(batch: Batch):
+    model = student()
+    target = model._target(batch.under(Condition([A]))).unflatten(1, (3, -1))
+    assert model.teacher is not None
+    missing = model.teacher.encoders.missing()
+    textual = model.teacher.encoders.encoders[2](batch.frames[T], batch.mask[T])
+    assert torch.allclose(target[:, 0], missing[0].expand(6, -1), atol=1e-6)
+    assert torch.allclose(target[:, 2], textual, atol=1e-6)
+
+
+def test_the_embedding_target_also_holds_what_is_available(batch: Batch):
+    model = student(target_of_available="embedding")
+    target = model._target(batch.under(Condition([A]))).unflatten(1, (3, -1))
+    assert model.teacher is not None
+    acoustic = model.teacher.encoders.encoders[0](batch.frames[A], batch.mask[A])
+    assert torch.allclose(target[:, 0], acoustic, atol=1e-6)
+
+
+def test_reductions_are_the_mean_square_and_the_squared_norm_of_a_row(batch: Batch):
+    for reduction, scale in (("mean", 1), ("norm", 24)):  # 3 modalities x width 8
+        model = student(reduction=reduction, forward_weight=0.5, cycle_weight=0.25).eval()
+        some = batch.under(Condition([A, T]))
+        h = model.encoders.joint(model.encoders(some, some.available), some.available)
+        imagined, _ = model.imagination(h)
+        losses = model.losses(some)
+        expected = 0.5 * scale * F.mse_loss(imagined, model._target(some))
+        assert torch.allclose(losses["forward"], expected, rtol=1e-5)
+        assert torch.allclose(losses["cycle"], 0.25 * scale * F.mse_loss(model.cycle(imagined)[0], h), rtol=1e-5)
+
+
+def test_what_a_row_never_had_is_no_target():
+    dataset = small_dataset(8, missing={row: [V] for row in range(4)})
+    data = packed(dataset)
+    batch = data.batch(np.arange(4)).under(Condition([A]))
+    model = mmin.build(DEBUG["mmin"], fit_inputs(dataset, np.arange(8)), dataset.classes, seed=0, teacher=None)
+    assert isinstance(model, mmin.Mmin)
+    known = batch.present.repeat_interleave(8, dim=1)
+    value = torch.where(known, 0.0, 1e6)
+    assert model._distance(value, torch.zeros_like(value), known) == 0
+
+
+def test_an_imagination_without_its_teacher_predicts_but_does_not_train(batch: Batch):
+    model = mmin.build(DEBUG["mmin"], INPUTS, DATASET.classes, seed=0)
+    assert model(batch).shape == (6, 2)
+    with pytest.raises(ValueError, match="build it with the model of config"):
+        model.losses(batch)
+
+
+def test_presets_differ_where_slides_and_code_do():
+    paper, code = mmin.experiments("paper"), mmin.experiments("official_code")
+    assert (paper["mmin"].forward_weight, paper["mmin"].cycle_weight, paper["mmin"].reduction) == (0.1, 0.1, "norm")
+    assert (code["mmin"].forward_weight, code["mmin"].cycle_weight, code["mmin"].reduction) == (4.0, 2.0, "mean")
+    assert not paper["mmin"].transition and code["mmin"].transition
+    assert paper["augmented_baseline"].training_conditions == "full_and_missing"
+    assert code["augmented_baseline"].training_conditions == "missing"
+
+
+def test_the_published_teacher_has_the_published_shapes():
+    model = mmin.build(mmin.experiments("official_code")["mmin"], INPUTS, ("a", "b", "c", "d"), seed=0)
+    assert isinstance(model, mmin.Mmin)
+    assert model.imagination.out_latents == 320
+    assert [tuple(step.weight.shape) for step in model.classifier if hasattr(step, "weight")] == [
+        (128, 320),
+        (128, 128),
+        (4, 128),
+    ]
+
+
+def test_packed_features_of_another_modality_set_are_encoded_by_name():
+    alone = PackedFeatures({T: DATASET.sequences[T]}, DATASET.labels, {T: INPUTS[T]})
+    model = mmin.build(DEBUG["full_baseline"], {T: INPUTS[T]}, DATASET.classes, seed=0)
+    assert model(alone.batch(np.arange(3))).shape == (3, 2)
