@@ -56,7 +56,7 @@ def _picture_stream(
     stream.width, stream.height, stream.pix_fmt = *size, "yuvj420p" if codec == "mjpeg" else "yuv420p"
     stream.time_base = stream.codec_context.time_base = Fraction(1, 25) if options else MILLISECOND
     if codec == "libx264":
-        stream.options = options or {"preset": "ultrafast", "tune": "zerolatency"}
+        stream.options = options or {"preset": "ultrafast", "tune": "zerolatency", "g": "12"}
     if turned:
         stream.set_display_rotation(turned)
     return stream

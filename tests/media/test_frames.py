@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 
@@ -83,6 +85,19 @@ def test_spans_far_apart_give_the_same_frames_as_reading_through(make_media, nam
             assert time_s == alone_s
             np.testing.assert_array_equal(rgb, alone)
             np.testing.assert_array_equal(rgb, through[round(time_s, 3)])
+
+
+def test_an_index_that_points_too_far_loses_no_frames(make_media):
+    path = make_media("index.mkv", pictures=[(k / 5, (7 * k) % 240) for k in range(200)])
+    cue = re.compile(rb"\xb3\x82(..)\xb7", re.DOTALL)  # matroska's CueTime in milliseconds, before its position
+    content = path.read_bytes()
+    times = [int.from_bytes(found[1]) for found in cue.finditer(content)]
+    late, early = max(times), max(t for t in times if t < 19_000)
+    lie = content.replace(b"\xb3\x82" + late.to_bytes(2) + b"\xb7", b"\xb3\x82" + (early + 1).to_bytes(2) + b"\xb7")
+    honest = grays(read_frames(path, 20.0, 22.0, 5.0))
+    path.write_bytes(lie)
+    assert lie != content and len(honest) == 10
+    assert grays(read_frames(path, 20.0, 22.0, 5.0)) == honest
 
 
 def test_a_file_without_pictures_says_so(make_media):
