@@ -68,7 +68,10 @@ class _Window:
         self.end = first + len(samples)
 
     def forget(self, before: int) -> None:
-        while self._chunks and sum((self._chunks[0][0], len(self._chunks[0][1]))) <= before:
+        while self._chunks:
+            first, samples = self._chunks[0]
+            if first + len(samples) > before:
+                return
             self._chunks.popleft()
 
     def cut(self, start: int, end: float) -> np.ndarray:
@@ -96,17 +99,18 @@ def stream_audio(path: Path, rate_hz: int = 16000) -> Iterator[tuple[int, np.nda
 def resampled(frames: Iterable[AudioFrame], origin: float, rate_hz: int, name: str) -> Iterator[tuple[int, np.ndarray]]:
     """Decoded sound as mono chunks at rate_hz, each with the index of its first sample on the file's time axis."""
     run: _Run | None = None
-    expected_s = 0.0
+    expected_s = 0.0  # by the samples that came since the run began, so that small steps add up to a hole too
     for frame in frames:
         time_s = expected_s if frame.time is None else frame.time - origin
         check_time(name, time_s)
         if run is None or run.form != _form(frame) or time_s - expected_s > GAP_S:
+            first = round(time_s * rate_hz)
             if run is not None:
                 yield from run.feed(None)
-            first = max(round(time_s * rate_hz), 0 if run is None else run.position)
-            run = _Run(first, rate_hz, _form(frame))
+                first = max(first, run.position)
+            run, expected_s = _Run(first, rate_hz, _form(frame)), time_s
         yield from run.feed(frame)
-        expected_s = time_s + frame.samples / frame.sample_rate
+        expected_s += frame.samples / frame.sample_rate
     if run is not None:
         yield from run.feed(None)
 
@@ -132,5 +136,7 @@ class _Run:
         for resampled_frame in self._resampler.resample(frame):
             if resampled_frame is not None:  # a resampler with nothing to do hands the closing None back
                 samples = np.clip(resampled_frame.to_ndarray()[0], -1.0, 1.0)
-                yield self.position, samples
+                early = min(max(0, -self.position), len(samples))  # an encoder's run-up lies before the file's start
+                if len(samples) > early:
+                    yield self.position + early, samples[early:]
                 self.position += len(samples)

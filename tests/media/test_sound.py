@@ -63,6 +63,15 @@ def test_a_late_start_and_a_hole_are_silence_on_the_files_time_axis(make_media):
     np.testing.assert_array_equal(sounding, [*range(8000, 16000), *range(32000, 40000)])
 
 
+def test_small_steps_between_packets_do_not_add_up_to_a_shift(make_media):
+    # Each packet of a second comes 20 ms late: after 20 of them the sound must still be where its time stamps say.
+    click = np.zeros(16000, np.float32)
+    click[0] = 0.9
+    path = make_media("drift.mkv", sounds=[(1.02 * k, click) for k in range(20)])
+    clicks = np.flatnonzero(read_audio(path) > 0.5) / 16000
+    np.testing.assert_allclose(clicks, 1.02 * np.arange(20), atol=0.05)
+
+
 def test_a_file_without_sound_says_so(make_media):
     with pytest.raises(MediaError, match=r"no_audio_track: mute\.mp4"):
         read_audio(make_media("mute.mp4", pictures=[(0.0, 10), (0.04, 10)]))
