@@ -10,17 +10,18 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from itertools import groupby
 from math import ceil
 from pathlib import Path
+from queue import SimpleQueue
 
 from pebble import ProcessExpired, ProcessPool
 
 from affectory.features.feature_set import FeatureRow, FeatureSet, FeatureSetError, Segment, fingerprint, missing_row
-from affectory.features.parts import read_outcome, write_part
+from affectory.features.parts import read_reason, write_part
 from affectory.media import MediaError
 from affectory.refusals import Refusal
 from affectory.spawning import LeanSpawnContext, start_worker
@@ -57,16 +58,32 @@ class Extraction:
 
 @dataclass(frozen=True)
 class _Job:
-    """One utterance to do and the part that will say it is done."""
+    """One utterance to do and the names that its part may have."""
 
     segment: Segment
     fingerprint: str
-    part: Path
+    folder: Path
+
+    @property
+    def part(self) -> Path:
+        return self.folder / f"{self.fingerprint}.parquet"
+
+    @property
+    def refused_part(self) -> Path:
+        """A missing row through a fault of the media: done as well, and to be reported."""
+        return self.folder / f"{self.fingerprint}.refused.parquet"
 
     @property
     def failed_part(self) -> Path:
-        """Where a time-out or crash is noted: under a name that a later run does not take for done."""
-        return self.part.with_suffix(".failed.parquet")
+        """A missing row through a time-out or crash: reported, and tried again in a later run."""
+        return self.folder / f"{self.fingerprint}.failed.parquet"
+
+    def is_done(self) -> bool:
+        return self.part.exists() or self.refused_part.exists()
+
+    def result(self) -> Path:
+        """The part that there is when the run is over; `part` if another run has loaded it meanwhile."""
+        return next((path for path in (self.refused_part, self.failed_part) if path.exists()), self.part)
 
     @property
     def length_s(self) -> float:
@@ -94,38 +111,38 @@ def extract(
     folder.mkdir(parents=True, exist_ok=True)
     _sweep(folder)
     marks = ((segment, fingerprint(feature_set, segment)) for segment in segments)
-    jobs = [_Job(segment, mark, folder / f"{mark}.parquet") for segment, mark in marks if mark not in known]
-    todo = [job for job in jobs if not job.part.exists()]
+    jobs = [_Job(segment, mark, folder) for segment, mark in marks if mark not in known]
+    todo = [job for job in jobs if not job.is_done()]
     meter = _Meter(len(todo), on_progress)
     if feature_set.modality is Modality.TEXTUAL:
         _extract_jobs(feature_set, todo, meter.advance)
     elif todo:
         _Run(feature_set, todo, workers or os.cpu_count() or 1, timeout_s, meter).finish()
-    parts = [job.part if job.part.exists() else job.failed_part for job in jobs]
+    results = [job.result() for job in jobs]
     return Extraction(
-        parts=parts,
+        parts=results,
         n_extracted=len(todo),
         n_reused=len(segments) - len(todo),
-        refusals=_refusals(feature_set, jobs, parts),
+        refusals=[
+            _refusal(feature_set.modality, job, path)
+            for job, path in zip(jobs, results, strict=True)
+            if path in (job.refused_part, job.failed_part)
+        ],
         seconds=time.monotonic() - begun,
     )
 
 
-def _refusals(feature_set: FeatureSet, jobs: Sequence[_Job], parts: Sequence[Path]) -> list[Refusal]:
-    """The faults among the parts, those of an interrupted earlier run included."""
-    outcomes = ((job, read_outcome(part)) for job, part in zip(jobs, parts, strict=True))
-    return [
-        Refusal(
-            stage=f"{feature_set.modality}_features",
-            reason=row.reason,
-            detail=f"utterance {row.utterance_id}: {row.detail}; {feature_set.modality} recorded as missing",
-            media=job.segment.media.name if job.segment.media else None,
-            utterance_id=row.utterance_id,
-            sha256=job.segment.media_sha256,
-        )
-        for job, row in outcomes
-        if row.refused
-    ]
+def _refusal(modality: Modality, job: _Job, part: Path) -> Refusal:
+    segment = job.segment
+    reason, detail = read_reason(part)
+    return Refusal(
+        stage=f"{modality}_features",
+        reason=reason,
+        detail=f"utterance {segment.utterance_id}: {detail}; {modality} recorded as missing",
+        media=segment.media_in_corpus,
+        utterance_id=segment.utterance_id,
+        sha256=segment.media_sha256,
+    )
 
 
 def _sweep(folder: Path) -> None:
@@ -165,6 +182,7 @@ class _Run:
     timeout_s: float
     meter: _Meter
     in_flight: dict[Future, tuple[list[_Job], bool]] = field(default_factory=dict)
+    finished: SimpleQueue[Future] = field(default_factory=SimpleQueue)
 
     def finish(self) -> None:
         tasks = _tasks(self.jobs, self.workers)
@@ -177,9 +195,7 @@ class _Run:
             for task in tasks:
                 self._schedule(pool, task, retry=False)
             while self.in_flight:
-                done, _ = wait(self.in_flight, timeout=PROGRESS_EVERY_S, return_when=FIRST_COMPLETED)
-                for future in done:
-                    self._settle(pool, future)
+                self._settle(pool, self.finished.get())
         finally:
             pool.stop()
             pool.join()
@@ -188,6 +204,7 @@ class _Run:
         allowed_s = self.timeout_s + TIMEOUT_PER_MEDIA_S * sum(job.length_s for job in task)
         future = pool.schedule(_extract_jobs, args=(self.feature_set, task), timeout=allowed_s)
         self.in_flight[future] = (task, retry)
+        future.add_done_callback(self.finished.put)
 
     def _settle(self, pool: ProcessPool, future: Future) -> None:
         """Account for a finished task; a lost worker's unfinished utterances are tried again or recorded."""
@@ -198,7 +215,7 @@ class _Run:
         except BrokenProcessPool as error:
             raise FeatureSetError(f"the workers for {self.feature_set.name} died before they took any task") from error
         except (TimeoutError, ProcessExpired) as error:
-            unfinished = [job for job in task if not job.part.exists()]
+            unfinished = [job for job in task if not job.is_done()]
             if retry and unfinished:
                 self._record_loss(unfinished[0], error)
                 unfinished = []
@@ -241,7 +258,7 @@ def _extract_jobs(feature_set: FeatureSet, jobs: Sequence[_Job], done: Callable[
     for _, group in groupby((job.segment for job in jobs), key=lambda segment: segment.media):
         for row in _rows(feature_set, list(group)):
             job = by_id[row.utterance_id]
-            write_part(job.part, row, job.fingerprint, feature_set.width)
+            write_part(job.refused_part if row.refused else job.part, row, job.fingerprint, feature_set.width)
             done()
 
 

@@ -13,7 +13,7 @@ from functools import lru_cache
 import numpy as np
 
 from affectory.features.feature_set import FeatureRow, Segment, media_source
-from affectory.features.opensmile_engine import analyse, engine_version
+from affectory.features.opensmile_engine import COMPARE_2016, analyse, engine_version
 from affectory.features.sound import rows_from_sound
 from affectory.vocabulary import Modality
 
@@ -64,4 +64,4 @@ class Compare:
         return media_source(segment)
 
     def extract(self, segments: Sequence[Segment]) -> Iterator[FeatureRow]:
-        return rows_from_sound(segments, self.width, lambda x: every_tenth(analyse(x, "ComParE_2016", LEVELS)))
+        return rows_from_sound(segments, self.width, lambda x: every_tenth(analyse(x, COMPARE_2016, LEVELS)))

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from affectory.features.feature_set import FeatureRow, Segment, media_source
-from affectory.features.opensmile_engine import analyse, engine_version
+from affectory.features.opensmile_engine import EGEMAPS_V02, analyse, engine_version
 from affectory.features.sound import rows_from_sound
 from affectory.vocabulary import Modality
 
@@ -36,4 +36,4 @@ class Egemaps:
         return media_source(segment)
 
     def extract(self, segments: Sequence[Segment]) -> Iterator[FeatureRow]:
-        return rows_from_sound(segments, self.width, lambda samples: analyse(samples, "eGeMAPSv02", "func"))
+        return rows_from_sound(segments, self.width, lambda samples: analyse(samples, EGEMAPS_V02, "func"))

@@ -31,6 +31,19 @@ class Segment:
     has_audio: bool = False
     has_video: bool = False
 
+    @property
+    def corpus_folder(self) -> Path | None:
+        """The nearest folder above the media file that holds a corpus.toml."""
+        parents = self.media.parents if self.media else ()
+        return next((parent for parent in parents if (parent / "corpus.toml").exists()), None)
+
+    @property
+    def media_in_corpus(self) -> str | None:
+        """The media file's path inside the corpus folder; its name where there is no such folder."""
+        if self.media is None:
+            return None
+        return str(self.media.relative_to(self.corpus_folder or self.media.parent))
+
 
 @dataclass(frozen=True)
 class FeatureRow:

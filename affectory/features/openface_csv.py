@@ -47,7 +47,7 @@ class OpenfaceCsvError(ValueError):
 class OpenfaceCsv:
     """44 values a usable video frame: 17 intensities, 18 presences, head rotation, gaze (COLUMNS).
 
-    `folder` holds the CSVs; None: the nearest `openface/` in the corpus folder.
+    `folder` holds the CSVs; None: `openface/` in the corpus folder.
     """
 
     folder: Path | None = None
@@ -70,10 +70,12 @@ class OpenfaceCsv:
 
     def csv_of(self, segment: Segment) -> Path | None:
         """The CSV of the segment's media file, if there is one."""
-        if segment.media is None:
+        root = segment.corpus_folder
+        folder = self.folder or (root / "openface" if root else None)
+        if segment.media is None or folder is None:
             return None
-        folders = [self.folder] if self.folder else _folders_near(segment.media)
-        return next((path for folder in folders if (path := folder / f"{segment.media.stem}.csv").is_file()), None)
+        path = folder / f"{segment.media.stem}.csv"
+        return path if path.is_file() else None
 
     def extract(self, segments: Sequence[Segment]) -> Iterator[FeatureRow]:
         for segment in segments:
@@ -93,14 +95,6 @@ class OpenfaceCsv:
         within = (timestamp >= segment.start_s) & (timestamp < end_s)
         usable = within & (success == 1) & (confidence >= LEAST_CONFIDENCE)
         return _row(segment.utterance_id, values[usable], int(within.sum()), path.name)
-
-
-def _folders_near(media: Path) -> Iterator[Path]:
-    """`openface` beside the file and in each folder above it, up to the corpus folder."""
-    for parent in media.parents:
-        yield parent / "openface"
-        if (parent / "corpus.toml").exists():
-            return
 
 
 def _row(utterance_id: str, frames: np.ndarray, n_rows: int, name: str) -> FeatureRow:

@@ -1,18 +1,27 @@
-"""openSMILE, loaded once a process and feature set."""
+"""openSMILE through its own C interface, as the opensmile package loads it.
+
+The package's `Smile` class gives the same numbers, but importing it brings pandas and costs each worker two CPU
+seconds before the first utterance; its lib.py, the interface to the C library, needs numpy alone.
+"""
 
 from __future__ import annotations
 
-from functools import lru_cache
+import sys
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 
 from affectory.features.feature_set import FeatureSetError
 from affectory.features.sound import RATE_HZ
 
-if TYPE_CHECKING:
-    import opensmile
+COMPARE_2016 = "compare/ComParE_2016.conf"  # configurations within the package
+EGEMAPS_V02 = "egemaps/v02/eGeMAPSv02.conf"
+REMEDY = "pip install 'affectory[extract]'"
+_ERRORS_ONLY = 0  # openSMILE's log level
 
 
 def engine_version() -> str:
@@ -20,20 +29,60 @@ def engine_version() -> str:
     try:
         return f"opensmile {version('opensmile')}"
     except PackageNotFoundError as error:
-        raise FeatureSetError(
-            "acoustic features need opensmile, which is not installed: pip install 'affectory[extract]'"
-        ) from error
+        raise FeatureSetError(f"acoustic features need opensmile, which is not installed: {REMEDY}") from error
 
 
-@lru_cache(maxsize=4)
-def _smile(feature_set: str, level: str) -> opensmile.Smile:
+def analyse(samples: np.ndarray, configuration: str, level: str) -> np.ndarray:
+    """Samples [n] in -1..1 at 16 kHz -> float32 [frames, values] of an openSMILE output level; [0, 0] without any."""
+    pcm = (samples * 32768.0).astype(np.int16)  # truncated, as the package's Smile class does
+    blocks: list[np.ndarray] = []
+    smile = _library().OpenSMILE()
     try:
-        import opensmile
-    except ImportError as error:
-        raise FeatureSetError(f"opensmile cannot be loaded ({error}): pip install 'affectory[extract]'") from error
-    return opensmile.Smile(opensmile.FeatureSet[feature_set], level)
+        smile.initialize(str(_configurations() / configuration), _options(level), loglevel=_ERRORS_ONLY)
+        smile.external_sink_set_callback_ex("extsink", lambda block, _: blocks.append(block.copy()))
+        smile.external_audio_source_write_data("extsource", pcm.tobytes())
+        smile.external_audio_source_set_eoi("extsource")
+        smile.run()
+    finally:
+        smile.free()
+    return np.concatenate(blocks) if blocks else np.empty((0, 0), np.float32)
 
 
-def analyse(samples: np.ndarray, feature_set: str, level: str) -> np.ndarray:
-    """Samples [n] in -1..1 at 16 kHz -> [frames, values] float32; `level` is an openSMILE output level."""
-    return _smile(feature_set, level)(samples, RATE_HZ)[0].T
+def _options(level: str) -> dict[str, object]:
+    shared = _configurations() / "shared"
+    return {
+        "source": shared / "standard_external_wave_input.conf.inc",
+        "sampleRate": RATE_HZ,
+        "nBits": 16,
+        "sink": shared / "standard_external_data_output_single.conf.inc",
+        "sinkLevel": level,
+        "bufferModeRbConf": shared / "BufferModeRb.conf.inc",
+        "frameModeFunctionalsConf": shared / "FrameModeFunctionals.conf.inc",
+    }
+
+
+def _configurations() -> Path:
+    return _package() / "core" / "config"
+
+
+@cache
+def _package() -> Path:
+    found = find_spec("opensmile")  # does not import it
+    if found is None or found.origin is None:
+        raise FeatureSetError(f"acoustic features need opensmile, which is not installed: {REMEDY}")
+    return Path(found.origin).parent
+
+
+@cache
+def _library() -> ModuleType:
+    """opensmile/core/lib.py, or the module itself where the package has been imported already."""
+    if (imported := sys.modules.get("opensmile.core.lib")) is not None:
+        return imported
+    specification = spec_from_file_location("affectory_opensmile_lib", _package() / "core" / "lib.py")
+    assert specification is not None and specification.loader is not None
+    module = module_from_spec(specification)
+    try:
+        specification.loader.exec_module(module)
+    except (OSError, ImportError) as error:
+        raise FeatureSetError(f"opensmile's library cannot be loaded ({error}): {REMEDY}") from error
+    return module

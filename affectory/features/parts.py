@@ -1,7 +1,7 @@
 """Parquet parts in staging: one file an utterance, complete or absent, until the one writer loads them.
 
 Columns: utterance_id, n_frames, frames (list of D float32 values a frame; empty where missing), valid, reason,
-coverage, fingerprint. The detail of a fault travels in the file's metadata.
+coverage, fingerprint. What the reason means in this case travels in the file's metadata.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ import pyarrow.parquet as pq
 from affectory.features.feature_set import FeatureRow
 
 _DETAIL = b"affectory.detail"
-_REFUSED = b"affectory.refused"
 
 
 def part_schema(width: int) -> pa.Schema:
@@ -71,11 +70,10 @@ def write_part(path: Path, row: FeatureRow, fingerprint: str, width: int) -> Non
     if row.frames.ndim != 2 or row.frames.shape[1] != width:
         raise ValueError(f"utterance {row.utterance_id}: frames [T, {width}] expected, got {list(row.frames.shape)}")
     table = part_table([row], [fingerprint], width)
-    table = table.replace_schema_metadata({_DETAIL: row.detail, _REFUSED: "1" if row.refused else "0"})
-    write_table(path, table)
+    _write_table(path, table.replace_schema_metadata({_DETAIL: row.detail}))
 
 
-def write_table(path: Path, table: pa.Table) -> None:
+def _write_table(path: Path, table: pa.Table) -> None:
     """Temporary name, fsync, rename: a reader sees the whole file or none."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
@@ -89,14 +87,8 @@ def write_table(path: Path, table: pa.Table) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def read_outcome(path: Path) -> FeatureRow:
-    """A part's row without its frames: what became of the utterance and why."""
-    table = pq.read_table(path, columns=["utterance_id", "valid", "reason", "coverage"])
-    row = table.to_pylist()[0]
-    metadata = table.schema.metadata or {}
-    return FeatureRow(
-        frames=np.empty((0, 0), np.float32),
-        detail=metadata.get(_DETAIL, b"").decode(),
-        refused=metadata.get(_REFUSED) == b"1",
-        **row,
-    )
+def read_reason(path: Path) -> tuple[str, str]:
+    """(reason, detail) of a part."""
+    with pq.ParquetFile(path) as file:
+        detail = (file.schema_arrow.metadata or {}).get(_DETAIL, b"")
+        return file.read(columns=["reason"]).column("reason")[0].as_py(), detail.decode()

@@ -68,6 +68,8 @@ def _row(
         # Not-a-number samples are a fault of the file; silence and brevity are not.
         return missing_row(utterance_id, width, *fault, refused=fault[0] == "non_finite")
     frames = np.ascontiguousarray(frames_of(np.clip(samples, -1.0, LOUDEST)), np.float32)
+    if not len(frames):
+        return missing_row(utterance_id, width, "too_short", "openSMILE gave no frame for it")
     if not np.isfinite(frames).all():
         bad = int(np.count_nonzero(~np.isfinite(frames)))
         detail = f"{bad} of {frames.size} values are NaN or infinite"
