@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from affectory.child_processes import Lost, run_each
 from affectory.deployed import DeployedModel
 from affectory.extraction import extract
 from affectory.features import FeatureRow, FeatureSet, Segment, find_feature_set, missing_row
-from affectory.features.parts import read_outcome
+from affectory.features.parts import read_reason
 from affectory.media import MediaError, MediaFile, probe_files
 from affectory.segmentation import segment_by_voice
 from affectory.transcript import Cue, assign
@@ -157,14 +156,20 @@ def _extract(
                 timeout_s=timeout_s,
                 on_progress=lambda now, name=feature_set.name: on_progress(name, now.done, now.total),
             )
-            features[modality] = [_read_part(part, feature_set.width) for part in extraction.parts]
+            features[modality] = [
+                _read_part(part, segment.utterance_id, feature_set.width)
+                for part, segment in zip(extraction.parts, segments, strict=True)
+            ]
             on_progress(feature_set.name, len(segments), len(segments))
     return features
 
 
-def _read_part(part: Path, width: int) -> FeatureRow:
-    frames = pq.read_table(part, columns=["frames"]).column("frames").combine_chunks().flatten().flatten()
-    return replace(read_outcome(part), frames=frames.to_numpy(zero_copy_only=False).reshape(-1, width))
+def _read_part(part: Path, utterance_id: str, width: int) -> FeatureRow:
+    with pq.ParquetFile(part) as file:
+        values = file.read(columns=["frames"]).column("frames").combine_chunks().flatten().flatten()
+    frames = values.to_numpy(zero_copy_only=False).reshape(-1, width)
+    reason, detail = read_reason(part)
+    return FeatureRow(utterance_id, frames, valid=len(frames) > 0, reason=reason, detail=detail)
 
 
 def _why(row: FeatureRow) -> str:
