@@ -261,27 +261,22 @@ def test_a_file_that_came_after_probing_says_so(root):
 
 
 def test_without_a_table_every_file_is_segmented_and_named_by_its_path(root):
-    for name in ("b/a.wav", "same.wav", "same.mkv"):
+    for name in ("b/a.wav", "same.wav", "same.mkv", "vanished.wav"):
         write_sound(root / "media" / name, 1.0)
     (root / "media" / "broken.mp4").write_text("text")
+    files = probed(root)
+    (root / "media" / "vanished.wav").unlink()
     told: list[tuple[int, int]] = []
-    corpus = open_corpus(root)
-    reading = read_utterances(corpus, probed(root), on_progress=lambda *progress: told.append(progress))
-    assert reading.source == "voice_activity" and not reading.refusals
+    reading = read_utterances(open_corpus(root), files, on_progress=lambda *progress: told.append(progress))
+    assert reading.source == "voice_activity"
     assert reading.table["utterance_id"].tolist() == ["a_000", "b/a_000", "same.mkv_000", "same.wav_000"]
     assert reading.table["dialogue_id"].tolist() == ["a", "b/a", "same.mkv", "same.wav"]
     assert reading.table["end_s"].tolist() == [2.0, 1.0, 1.0, 1.0]
     assert reading.table["speaker"].tolist() == [None] * 4 and reading.table["emotion"].tolist() == [None] * 4
-    assert told[-1] == (4, 4)
-
-
-def test_a_file_that_vanished_before_segmentation_is_refused_alone(root):
-    write_sound(root / "media" / "b.wav")
-    files = probed(root)
-    (root / "media" / "b.wav").unlink()
-    reading = read_utterances(open_corpus(root), files)
-    assert reading.table["media"].tolist() == ["media/a.wav"]
-    assert [(refusal.media, refusal.reason) for refusal in reading.refusals] == [("media/b.wav", "media_not_found")]
+    assert [(refusal.media, refusal.reason) for refusal in reading.refusals] == [
+        ("media/vanished.wav", "media_not_found")
+    ]
+    assert told[-1] == (5, 5)
 
 
 def test_the_state_of_a_corpus_changes_with_its_files(root):
