@@ -160,10 +160,13 @@ def save_model(deployed_folder: Path, path: Path, mlflow_model: Model | None = N
         )
 
 
-def log_model(deployed_folder: Path, *, client: MlflowClient, run_id: str, name: str = "model") -> str:
-    """Log the deployed model as a product of the run; returns its URI, `models:/<model id>`."""
+def log_model(deployed_folder: Path, *, client: MlflowClient, run_id: str) -> str:
+    """The URI, `models:/<model id>`, of the run's model; logged from the folder unless the run has one already."""
     run = client.get_run(run_id)
-    logged = client.create_logged_model(run.info.experiment_id, name, source_run_id=run_id)
+    for earlier in run.outputs.model_outputs if run.outputs else ():
+        if client.get_logged_model(earlier.model_id).status == LoggedModelStatus.READY:
+            return f"models:/{earlier.model_id}"
+    logged = client.create_logged_model(run.info.experiment_id, "model", source_run_id=run_id)
     try:
         mlflow_model = Model(logged.artifact_location, run_id, model_id=logged.model_id, model_uuid=logged.model_id)
         with tempfile.TemporaryDirectory() as folder:
