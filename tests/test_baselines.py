@@ -1,0 +1,36 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from affectory.baselines import evaluate_linear_svm, functionals
+from affectory.batches import Sequences
+from affectory.vocabulary import Modality
+from tests.fixtures.datasets import small_dataset
+
+
+def test_functionals_are_mean_and_deviation_over_time():
+    sequences = Sequences.from_rows("set", [np.array([[1.0, 4.0], [3.0, 4.0]]), np.array([[5.0, 6.0]]), None], 2)
+    assert functionals(sequences)[:2].tolist() == [[2, 4, 1, 0], [5, 6, 0, 0]]
+    assert np.isnan(functionals(sequences)[2]).all()
+
+
+def test_functionals_of_vectors_are_the_vectors():
+    sequences = Sequences.from_rows("set", [np.array([[1.0, 4.0]]), None], 2)
+    assert functionals(sequences)[0].tolist() == [1, 4] and np.isnan(functionals(sequences)[1]).all()
+
+
+def test_a_machine_a_condition_is_selected_on_val_and_tells_far_classes_apart():
+    dataset = small_dataset(48, missing={row: [Modality.VISUAL] for row in (6, 7, 14)})
+    table = evaluate_linear_svm(dataset, *(dataset.rows(split) for split in ("train", "val", "test")))
+    ua = table[table["metric"] == "ua"].set_index("condition")["value"]
+    assert list(ua.index) == ["{a}", "{v}", "{t}", "{a,v}", "{a,t}", "{v,t}", "{a,v,t}"]
+    assert ua["{a,v,t}"] == pytest.approx(1.0) and (ua > 0.7).all()
+
+
+def test_a_condition_that_leaves_a_part_without_rows_has_no_metrics():
+    dataset = small_dataset(24)
+    dataset = replace(dataset, sequences={m: dataset.sequences[m] for m in (Modality.ACOUSTIC, Modality.VISUAL)})
+    no_face = replace(dataset, sequences=small_dataset(24, missing={r: [Modality.VISUAL] for r in range(24)}).sequences)
+    table = evaluate_linear_svm(no_face, np.arange(8), np.arange(8, 12), np.arange(12, 24))
+    assert set(table["condition"]) == {"{a}", "{t}", "{a,t}"}
