@@ -21,7 +21,7 @@ PENALTIES = (1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 1.0)  # C; the one with the best UA o
 
 
 def functionals(sequences: Sequences) -> np.ndarray:
-    """Features that are one vector a row [N, D], else their mean and deviation over time [N, 2 D]; NaN where missing."""
+    """Features that are one vector a row [N, D], else mean and deviation over time [N, 2 D]; NaN where missing."""
     n_rows, present = len(sequences.lengths), sequences.lengths > 0
     row_of_frame = np.repeat(np.arange(n_rows), sequences.lengths)
     counts = np.where(present, sequences.lengths, np.nan)[:, None]
@@ -54,8 +54,8 @@ def evaluate_linear_svm(
     rows = []
     for condition in under or conditions(dataset.modalities):
         features = np.concatenate([columns[modality] for modality in columns if modality in condition], axis=1)
-        there = np.isfinite(features).all(axis=1)
-        parts = [part[there[part]] for part in (train, val, test)]
+        there = np.flatnonzero(np.isfinite(features).all(axis=1))
+        parts = [np.intersect1d(part, there) for part in (train, val, test)]
         if not all(len(part) for part in parts):
             continue
         penalty, machine = _select(features, dataset.labels, parts[0], parts[1])
