@@ -5,10 +5,11 @@ from pathlib import Path
 import duckdb
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from affectory.features.feature_set import FeatureRow
-from affectory.features.parts import part_table, write_part, write_table
+from affectory.features.parts import part_table, write_part
 from affectory.refusals import Refusal
 from affectory.vocabulary import UTTERANCE_COLUMNS, Modality
 from resources.feature_parts import PartError
@@ -51,7 +52,7 @@ def test_frames_come_back_in_the_asked_order_and_missing_ones_are_empty(store: F
 
 def test_many_rows_cross_batches_without_a_mix_up(store: FeatureStore, tmp_path: Path):
     rows = [row(f"u{n}", [[n, n + t] for t in range(n % 4)]) for n in range(700)]
-    write_table(tmp_path / "all.parquet", part_table(rows, ["f"] * 700, 2))
+    pq.write_table(part_table(rows, ["f"] * 700, 2), tmp_path / "all.parquet")
     store.load_parts(
         "demo", "compare", Modality.ACOUSTIC, [tmp_path / "all.parquet"], {row.utterance_id for row in rows}
     )
@@ -142,7 +143,7 @@ def test_a_part_that_contradicts_itself_is_refused(store, tmp_path, column, valu
     table = part_table([row("u1", [[1, 2]])], ["f"], 2).to_pydict() | {column: [value]}
     frame = part_table([row("u1", [[1, 2]])], ["f"], 2)
     schema = frame.schema if column != "frames" else None
-    write_table(tmp_path / "f.parquet", frame.from_pydict(table, schema=schema))
+    pq.write_table(frame.from_pydict(table, schema=schema), tmp_path / "f.parquet")
     with pytest.raises(PartError, match=message):
         store.load_parts("demo", "compare", Modality.ACOUSTIC, [tmp_path / "f.parquet"], ["u1"])
 

@@ -1,25 +1,24 @@
 """What the store promises when processes meet in it, die in it or run out of disk."""
 
-import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import duckdb
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from affectory.features.feature_set import FeatureRow
-from affectory.features.parts import part_table, write_table
+from affectory.features.parts import part_table
 from affectory.vocabulary import Modality
 from resources.feature_store import FeatureStore
 from resources.store_connection import StoreBusyError
 
-PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["resources.feature_store"])
+Start = Callable[[str], BaseProcess]
 BEGIN = """
 from pathlib import Path
 import os, resource, signal, time
@@ -33,23 +32,6 @@ FeatureStore(path={path!r}, lock_timeout_s=30).load_parts(
     "demo", "compare", Modality.ACOUSTIC, sorted(folder.glob("*.parquet")), [f"u{{n}}" for n in range(40)]
 )
 """
-
-
-@pytest.fixture
-def running() -> Iterator[list[BaseProcess]]:
-    """Processes that are ended with the test."""
-    started: list[BaseProcess] = []
-    yield started
-    for process in started:
-        process.kill()
-        process.join(10)
-
-
-def start(code: str, running: list[BaseProcess]) -> BaseProcess:
-    process = PROCESSES.Process(target=exec, args=(BEGIN + code,))
-    process.start()
-    running.append(process)
-    return process
 
 
 def wait_for(path: Path, seconds: float = 30) -> None:
@@ -68,7 +50,7 @@ def stage(folder: Path, n_parts: int = 40) -> Path:
     folder.mkdir()
     for n in range(n_parts):
         row = FeatureRow(utterance_id=f"u{n}", frames=frames_of(n), valid=True, reason="", coverage=1.0)
-        write_table(folder / f"f{n}.parquet", part_table([row], [f"f{n}"], 130))
+        pq.write_table(part_table([row], [f"f{n}"], 130), folder / f"f{n}.parquet")
     return folder
 
 
@@ -80,12 +62,12 @@ def assert_holds_everything_once(path: Path) -> None:
     assert store.query("SELECT count(*) AS n FROM features")["n"].tolist() == [40]
 
 
-def test_a_load_killed_at_any_moment_loses_and_doubles_nothing(tmp_path: Path, running: list[BaseProcess]):
+def test_a_load_killed_at_any_moment_loses_and_doubles_nothing(tmp_path: Path, start: Start):
     staging, path = stage(tmp_path / "staging"), tmp_path / "features.duckdb"
     load = LOAD.format(folder=str(staging), path=str(path))
     for delay_s in (0.0, 0.05, 0.15, 0.3):
         go = tmp_path / f"go-{delay_s}"
-        killed = start(f"Path({str(go)!r}).touch()\n" + load, running)
+        killed = start(BEGIN + f"Path({str(go)!r}).touch()\n" + load)
         wait_for(go)
         time.sleep(delay_s)
         assert killed.pid is not None
@@ -95,32 +77,30 @@ def test_a_load_killed_at_any_moment_loses_and_doubles_nothing(tmp_path: Path, r
         assert len(stored) in (0, 40), "a transaction is whole or not there"
         assert set(stored.values()) | {part.stem for part in staging.glob("*.parquet")} == {f"f{n}" for n in range(40)}
 
-    last = start(load, running)
+    last = start(BEGIN + load)
     last.join(60)
 
     assert last.exitcode == 0 and not list(staging.iterdir())
     assert_holds_everything_once(path)
 
 
-def test_a_load_killed_between_its_commit_and_the_deletion_is_repeated_without_harm(
-    tmp_path: Path, running: list[BaseProcess]
-):
+def test_a_load_killed_between_its_commit_and_the_deletion_is_repeated_without_harm(tmp_path: Path, start: Start):
     staging, path = stage(tmp_path / "staging"), tmp_path / "features.duckdb"
     dies = "Path.unlink = lambda path, **_: path.suffix == '.parquet' and os.kill(os.getpid(), signal.SIGKILL)\n"
     load = LOAD.format(folder=str(staging), path=str(path))
-    killed = start(dies + load, running)
+    killed = start(BEGIN + dies + load)
     killed.join(60)
     assert killed.exitcode == -signal.SIGKILL and len(list(staging.iterdir())) == 40
     assert_holds_everything_once(path)
 
-    again = start(load, running)
+    again = start(BEGIN + load)
     again.join(60)
 
     assert again.exitcode == 0 and not list(staging.iterdir())
     assert_holds_everything_once(path)
 
 
-def test_writers_and_readers_that_meet_all_finish_and_no_row_is_doubled(tmp_path: Path, running: list[BaseProcess]):
+def test_writers_and_readers_that_meet_all_finish_and_no_row_is_doubled(tmp_path: Path, start: Start):
     staging, path = stage(tmp_path / "staging"), tmp_path / "features.duckdb"
     write = """
 store = FeatureStore(path={path!r}, lock_timeout_s=60)
@@ -130,19 +110,18 @@ for _ in range(3):
     assert len(store.query("SELECT * FROM folds")) == 2
 """
     codes = [LOAD.format(folder=str(staging), path=str(path))] * 2 + [write.format(path=str(path))] * 2
-    children = [start(code, running) for code in codes]
+    children = [start(BEGIN + code) for code in codes]
     for child in children:
         child.join(90)
     assert [child.exitcode for child in children] == [0, 0, 0, 0]
     assert_holds_everything_once(path)
 
 
-def test_a_store_that_stays_in_use_is_told_with_holder_and_remedy(tmp_path: Path, running: list[BaseProcess]):
+def test_a_store_that_stays_in_use_is_told_with_holder_and_remedy(tmp_path: Path, start: Start):
     path, held = tmp_path / "features.duckdb", tmp_path / "held"
     holder = start(
-        f"with FeatureStore(path={str(path)!r})._writing('loading compare of corpus demo'):\n"
-        f"    Path({str(held)!r}).touch()\n    time.sleep(60)",
-        running,
+        BEGIN + f"with FeatureStore(path={str(path)!r})._writing('loading compare of corpus demo'):\n"
+        f"    Path({str(held)!r}).touch()\n    time.sleep(60)"
     )
     wait_for(held)
     store = FeatureStore(path=str(path), lock_timeout_s=0.3)
@@ -157,16 +136,14 @@ def test_a_store_that_stays_in_use_is_told_with_holder_and_remedy(tmp_path: Path
     assert store.query("SELECT 1 AS one")["one"].tolist() == [1], "a killed holder holds nothing"
 
 
-def test_a_writer_waits_for_a_reader_that_does_not_know_the_lock_and_says_which(
-    tmp_path: Path, running: list[BaseProcess]
-):
+def test_a_writer_waits_for_a_reader_that_does_not_know_the_lock_and_says_which(tmp_path: Path, start: Start):
     path, held = tmp_path / "features.duckdb", tmp_path / "held"
     store = FeatureStore(path=str(path), lock_timeout_s=0.3)
     store.query("SELECT 1")
     reader = start(
-        f"import duckdb\nconnection = duckdb.connect({str(path)!r}, read_only=True)\nPath({str(held)!r}).touch()\n"
-        "time.sleep(60)",
-        running,
+        BEGIN
+        + f"import duckdb\nconnection = duckdb.connect({str(path)!r}, read_only=True)\nPath({str(held)!r}).touch()\n"
+        "time.sleep(60)"
     )
     wait_for(held)
     assert store.query("SELECT 1 AS one")["one"].tolist() == [1], "readers do not hinder each other"
@@ -174,15 +151,13 @@ def test_a_writer_waits_for_a_reader_that_does_not_know_the_lock_and_says_which(
         store.replace_refusals("demo", "utterances", [])
 
 
-def test_a_full_disk_changes_nothing_and_the_load_succeeds_when_there_is_space(
-    tmp_path: Path, running: list[BaseProcess]
-):
+def test_a_full_disk_changes_nothing_and_the_load_succeeds_when_there_is_space(tmp_path: Path, start: Start):
     staging, path = stage(tmp_path / "staging"), tmp_path / "features.duckdb"
     FeatureStore(path=str(path)).query("SELECT 1")
     full = (
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\nresource.setrlimit(resource.RLIMIT_FSIZE, (2 << 20, 2 << 20))\n"
     )
-    failed = start(full + LOAD.format(folder=str(staging), path=str(path)), running)
+    failed = start(BEGIN + full + LOAD.format(folder=str(staging), path=str(path)))
     failed.join(60)
     assert failed.exitcode == 1 and len(list(staging.iterdir())) == 40
     assert FeatureStore(path=str(path)).fingerprints("demo", "compare") == {}

@@ -1,0 +1,60 @@
+"""The user's OpenFace program: its table arrives whole or not at all, and its last words are passed on."""
+
+from pathlib import Path
+
+import pytest
+
+from affectory.features.openface_csv import COLUMNS, read_openface_csv
+from resources.openface import OpenFace, OpenFaceError
+
+HEADER = ", ".join(["frame", "timestamp", "confidence", "success", *COLUMNS])
+ROW = ", ".join(["1", "0.0", "0.98", "1", *["0.5"] * len(COLUMNS)])
+
+
+def program(folder: Path, body: str) -> str:
+    """A stand-in for FeatureExtraction that finds its -out_dir and -of in $out and $name."""
+    path = folder / "FeatureExtraction"
+    parse = 'while [ $# -gt 0 ]; do case "$1" in -out_dir) out="$2";; -of) name="$2";; esac; shift; done\n'
+    path.write_text(f"#!/bin/sh\n{parse}{body}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+def write(folder: Path, body: str, timeout_s: float = 20.0) -> Path:
+    csv = folder / "openface" / "a.csv"
+    OpenFace(binary=program(folder, body), timeout_s=timeout_s).write_csv(folder / "a.mp4", csv)
+    return csv
+
+
+def test_the_table_is_put_in_place_and_nothing_else_is_left(tmp_path):
+    csv = write(tmp_path, f'printf "%s\\n%s\\n" "{HEADER}" "{ROW}" > "$out/$name.csv"')
+    assert read_openface_csv(csv)[1].shape == (1, 44)
+    assert [path.name for path in csv.parent.iterdir()] == ["a.csv"]
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("echo could not open the video >&2; exit 3", "(?s)ended with code 3.*could not open the video"),
+        ("exit 0", "wrote no table for a.mp4"),
+        ('echo "frame, timestamp" > "$out/$name.csv"', "bad table for a.mp4: .* lacks"),
+    ],
+)
+def test_a_failure_carries_the_command_and_what_it_said(tmp_path, body, said):
+    with pytest.raises(OpenFaceError, match=said) as caught:
+        write(tmp_path, body)
+    assert "FeatureExtraction -f" in str(caught.value)
+    assert list((tmp_path / "openface").iterdir()) == []
+
+
+def test_a_program_that_hangs_is_ended_with_what_it_started(tmp_path):
+    with pytest.raises(OpenFaceError, match="did not finish within 0.5 s"):
+        write(tmp_path, "sleep 60 & sleep 60", timeout_s=0.5)
+    assert list((tmp_path / "openface").iterdir()) == []
+
+
+def test_an_absent_program_is_known_beforehand_and_named(tmp_path):
+    absent = OpenFace(binary=str(tmp_path / "nothing"))
+    assert not absent.is_installed()
+    with pytest.raises(OpenFaceError, match="install OpenFace"):
+        absent.write_csv(tmp_path / "a.mp4", tmp_path / "a.csv")
