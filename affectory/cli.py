@@ -35,6 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line (sys.argv by default); returns the exit status."""
     options = build_parser().parse_args(arguments)
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    logging.getLogger("urllib3").setLevel(logging.ERROR)  # its retries; the outcome is told once
     try:
         return options.run(options)
     except KeyboardInterrupt:
@@ -50,7 +51,10 @@ def build_parser() -> argparse.ArgumentParser:
     predict.add_argument("videos", nargs="+", type=Path, metavar="VIDEO")
     predict.add_argument("--model", required=True, metavar="URI", help="for example models:/demo-mmin@champion")
     predict.add_argument(
-        "--tracking-uri", default=tracking_uri(), metavar="URI", help="MLflow's store or server (default: %(default)s)"
+        "--tracking-uri",
+        default=tracking_uri(),
+        metavar="URI",
+        help="MLflow's server or store (default: MLFLOW_TRACKING_URI, else the pipeline's own store)",
     )
     predict.add_argument(
         "--transcript",
@@ -101,7 +105,7 @@ def predict_command(options: argparse.Namespace) -> int:
         try:
             with _progress_bar(video.name) as on_progress:
                 tables[video] = score(video, deployed, cues=cues, on_progress=on_progress)
-        except (MediaError, ScoringError, TranscriptError, FeatureSetError) as error:
+        except (MediaError, ScoringError, TranscriptError, FeatureSetError, OSError) as error:
             status = _refuse(f"{video}: {error}")
     if options.json:
         print(json.dumps([row for video, table in tables.items() for row in as_records(video, table)], indent=2))
@@ -133,20 +137,25 @@ def demo_corpus_command(options: argparse.Namespace) -> int:
 def as_records(video: Path, table: pd.DataFrame) -> Iterator[dict[str, object]]:
     """The rows as JSON can hold them, each with its video: NaN (nothing to predict from) becomes null."""
     for row in table.astype(object).where(table.notna(), None).to_dict("records"):
-        yield {"video": str(video), **row}
+        yield {"video": _shown(video), **row}
 
 
 def as_text(video: Path, table: pd.DataFrame) -> str:
     """The rows as an aligned table; of what is missing only the short reasons, the sentences are in the JSON."""
     if table.empty:
-        return f"{video}\nno utterance"
+        return f"{_shown(video)}\nno utterance"
     shown = table.drop(columns="transcript")
     shown["emotion"] = shown["emotion"].fillna("-")
     shown["missing"] = [
         ", ".join(f"{modality}: {why.split(':')[0]}" for modality, why in missing.items())
         for missing in table["missing"]
     ]
-    return f"{video}\n{shown.to_string(index=False, na_rep='-', float_format='{:.2f}'.format)}"
+    return f"{_shown(video)}\n{shown.to_string(index=False, na_rep='-', float_format='{:.2f}'.format)}"
+
+
+def _shown(video: Path) -> str:
+    """The path as text that can be printed: bytes of a name that are not UTF-8 come as \\xNN."""
+    return os.fsencode(video).decode("utf-8", "backslashreplace")
 
 
 @contextmanager

@@ -9,6 +9,7 @@ This is the one file of affectory that imports mlflow.
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -219,13 +220,11 @@ def _check_store(tracking_uri: str) -> None:
 
 
 def _not_found(model_uri: str, tracking_uri: str, error: Exception) -> str:
-    """What is wrong, and the models that could have been named."""
+    """What is wrong, and the models that could have been named; without the user and password of any address."""
     said = f"model {model_uri} cannot be had from {tracking_uri}: {str(error).rstrip('. ')}"
-    if not model_uri.startswith("models:"):
-        return said
-    try:
+    away = isinstance(error, MlflowException) and error.error_code == "INTERNAL_ERROR"
+    if model_uri.startswith("models:") and not away:
         models = MlflowClient().search_registered_models(max_results=50)
-    except (MlflowException, OSError):
-        return said
-    known = [f"models:/{model.name}@{alias}" for model in models for alias in sorted(model.aliases)]
-    return f"{said}; the registry holds {', '.join(known) or 'no model yet'}"
+        known = [f"models:/{model.name}@{alias}" for model in models for alias in sorted(model.aliases)]
+        said += f"; the registry holds {', '.join(known) or 'no model yet'}"
+    return re.sub(r"(?<=://)[^/@\s]+@", "", said)

@@ -115,6 +115,15 @@ def test_a_missing_store_is_refused_with_the_remedy(tmp_path: Path, capsys: pyte
     assert "--tracking-uri" in err
 
 
+def test_a_server_that_is_away_is_named_without_its_password(capsys: pytest.CaptureFixture[str], monkeypatch):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    server = "http://ann:secret@127.0.0.1:9"
+    assert cli.main(["predict", "a.mp4", "--model", "models:/demo-mmin@champion", "--tracking-uri", server]) == 1
+    err = capsys.readouterr().err
+    assert "model models:/demo-mmin@champion cannot be had from http://127.0.0.1:9" in err
+    assert "secret" not in err
+
+
 def test_a_transcript_that_cannot_be_read_is_refused(model_folder: Path, capsys: pytest.CaptureFixture[str]):
     assert cli.main(["predict", "a.mp4", "--model", str(model_folder), "--transcript", "said.doc"]) == 1
     assert "expected one of .srt, .vtt, .csv, .txt, got .doc" in capsys.readouterr().err
