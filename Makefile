@@ -8,6 +8,8 @@ export AFFECTORY_CORPORA ?= $(AFFECTORY_HOME)/corpora
 export DAGSTER_HOME := $(AFFECTORY_HOME)/dagster
 export MLFLOW_DISABLE_TELEMETRY := true
 export HF_HUB_DISABLE_TELEMETRY := 1
+# Dagster marks partitioned asset checks and data versions as young interfaces.
+export PYTHONWARNINGS := ignore::dagster_shared.utils.warnings.PreviewWarning,ignore::dagster_shared.utils.warnings.BetaWarning,ignore::dagster_shared.utils.warnings.SupersessionWarning
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
@@ -33,11 +35,11 @@ demo: setup ## generate the demo corpus, materialise the whole lineage on it, pr
 
 corpora: setup ## register the corpus folders found in AFFECTORY_CORPORA as partitions
 	@python -m pipelines.deployment
-	@dagster asset materialize -m pipelines.definitions --select corpora
+	@dagster asset materialize -m pipelines.definitions --select corpora -c pipelines/console.yaml
 
 materialize: setup ## materialise the lineage of one corpus: make materialize CORPUS=name [CONFIG=run.yaml]
 	@python -m pipelines.deployment
-	@dagster asset materialize -m pipelines.definitions --select 'not key:corpora' --partition $(CORPUS) $(if $(CONFIG),-c $(CONFIG))
+	@dagster asset materialize -m pipelines.definitions --select 'not key:corpora' --partition $(CORPUS) -c pipelines/console.yaml $(if $(CONFIG),-c $(CONFIG))
 
 test: setup ## run the default tests, the demo lineage included
 	@python -m pytest

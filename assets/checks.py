@@ -5,11 +5,12 @@ import pandas as pd
 
 from affectory.corpora import media_paths
 from affectory.protocol import leaks
-from affectory.vocabulary import MODALITIES, Modality
+from affectory.vocabulary import EMOTIONS, MODALITIES, Modality
 from assets.conditions import missing_modality_sets
 from assets.corpus import media_files, utterances
 from assets.features import FEATURE_ASSETS
 from assets.partitions import corpus_partitions
+from ops.datasets import availability, stored_choice
 from resources.corpus_folders import CorpusFolders
 from resources.feature_store import FeatureStore
 
@@ -50,7 +51,7 @@ def labels_are_known(
     context: dg.AssetCheckExecutionContext, corpus_folders: CorpusFolders, store: FeatureStore
 ) -> dg.AssetCheckResult:
     """Every label belongs to the corpus's declared set, or to the vocabulary where it declares none."""
-    known = corpus_folders.open(context.partition_key).label_set
+    known = corpus_folders.open(context.partition_key).emotions or EMOTIONS
     unknown = store.query(
         "SELECT emotion, count(*) AS n FROM utterances WHERE corpus = ? AND emotion IS NOT NULL "
         "AND NOT list_contains(?, emotion) GROUP BY ALL",
@@ -117,15 +118,16 @@ def no_speaker_or_dialogue_crosses_splits(
 def every_full_utterance_has_every_missing_condition(
     context: dg.AssetCheckExecutionContext, store: FeatureStore
 ) -> dg.AssetCheckResult:
-    """All full utterances have the same number of condition rows (six of three modalities), none twice."""
-    broken = store.query(
+    """A full utterance has all proper subsets (six of three modalities), another one its own modalities, none both."""
+    corpus = context.partition_key
+    chosen = stored_choice(store, corpus)
+    full, subsets = availability(store, corpus, chosen), 2 ** len(chosen) - 2
+    full = full[full[[modality.value for modality in chosen]].all(axis=1)]["utterance_id"]
+    counts = store.query(
         """
-        WITH counts AS (
-            SELECT utterance_id, count(*) AS n, count(DISTINCT condition) AS conditions
-            FROM missing_modality_sets WHERE corpus = ? AND complete GROUP BY utterance_id
-        )
-        SELECT * FROM counts WHERE n <> conditions OR n <> (SELECT max(n) FROM counts)
+        SELECT utterance_id, count(*) AS conditions FROM missing_modality_sets WHERE corpus = ? GROUP BY ALL
         """,
-        [context.partition_key],
+        [corpus],
     )
-    return _verdict(broken, "each full utterance has every missing condition once")
+    expected = counts["utterance_id"].isin(full).map({True: subsets, False: 1})
+    return _verdict(counts[counts["conditions"] != expected], "each full utterance has every missing condition once")

@@ -1,5 +1,7 @@
 """Raw material: corpus folders, their media files and the utterances in them."""
 
+from dataclasses import fields
+
 import dagster as dg
 import pandas as pd
 
@@ -49,11 +51,11 @@ def media_files(
         corpus.root,
         paths,
         workers=workers.count,
-        timeout_s=workers.probe_timeout_s,
+        timeout_s=workers.file_timeout_s,
         on_progress=log_progress(context, "media files"),
     )
     refusals = [_refusal(file) for file in probed if file.verdict == "refused"]
-    store.replace_rows("media_files", corpus.name, pd.DataFrame([vars(file) for file in probed]))
+    store.replace_rows("media_files", corpus.name, pd.DataFrame(probed, columns=[field.name for field in fields(MediaFile)]))
     store.replace_refusals(corpus.name, "media_files", refusals)
     for refusal in refusals:
         context.log.warning(f"{refusal.media} refused ({refusal.reason}): {refusal.detail}")
@@ -74,11 +76,17 @@ def _refusal(file: MediaFile) -> Refusal:
 
 @dg.asset(partitions_def=corpus_partitions, deps=[media_files], group_name="ingestion", kinds={"duckdb"}, owners=OWNERS)
 def utterances(
-    context: dg.AssetExecutionContext, corpus_folders: CorpusFolders, store: FeatureStore
+    context: dg.AssetExecutionContext, corpus_folders: CorpusFolders, store: FeatureStore, workers: Workers
 ) -> dg.MaterializeResult:
     """One row an utterance, keyed by utterance_id: from utterances.csv, or by voice activity where there is none."""
     corpus = corpus_folders.open(context.partition_key)
-    reading = read_utterances(corpus, store.query("SELECT * FROM media_files WHERE corpus = ?", [corpus.name]))
+    reading = read_utterances(
+        corpus,
+        store.query("SELECT * FROM media_files WHERE corpus = ?", [corpus.name]),
+        workers=workers.count,
+        timeout_s=workers.file_timeout_s,
+        on_progress=log_progress(context, "media files segmented"),
+    )
     store.replace_rows("utterances", corpus.name, reading.table)
     store.replace_refusals(corpus.name, "utterances", reading.refusals)
     for refusal in reading.refusals:

@@ -10,9 +10,11 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import dagster as dg
+import torch
 
 from affectory.batches import Dataset, ModalityInput, PackedFeatures, fit_inputs
 from affectory.deployed import load_deployed, save_deployed
+from affectory.family import Model
 from affectory.models import FAMILIES
 from affectory.training import fit
 from affectory.vocabulary import Modality, Split
@@ -121,7 +123,7 @@ def _train_once(session: _Session, configs: Mapping[str, Any], experiment: str, 
     teacher = None
     if config.teacher:
         before = _train_once(session, configs, config.teacher, seed)
-        teacher = load_model(session.tracking, before.run_id)
+        teacher = load_model(session.tracking, before.run_id, session.data.device)
     model = family.build(config, session.inputs, session.dataset.classes, seed=seed, teacher=teacher)
     checkpoint = session.checkpoints / f"{fingerprint}.pt"
     with session.tracking.run(
@@ -153,10 +155,10 @@ def _train_once(session: _Session, configs: Mapping[str, Any], experiment: str, 
     return _as_run(session, experiment, seed, run.run_id, trained.best_score, reused=False)
 
 
-def load_model(tracking: Tracking, run_id: str) -> Any:
-    """The trained module of a run, from its artifacts."""
+def load_model(tracking: Tracking, run_id: str, device: torch.device) -> Model:
+    """The trained module of a run, from its artifacts, on the device."""
     with TemporaryDirectory() as folder:
-        return load_deployed(tracking.download(run_id, "deployed", Path(folder))).model
+        return load_deployed(tracking.download(run_id, "deployed", Path(folder))).model.to(device)
 
 
 def _as_run(session: _Session, experiment: str, seed: int, run_id: str, score: float, *, reused: bool) -> Run:

@@ -11,9 +11,11 @@ from affectory.features.feature_set import FeatureSet, Segment
 
 
 class Workers(dg.ConfigurableResource):
-    """Runs a feature set over many utterances in `processes` (0: one a CPU core)."""
+    """Runs a feature set over many utterances in `processes` (0: one a CPU core); parts wait in `staging`."""
 
+    staging: str
     processes: int = 0
+    file_timeout_s: float = 600.0  # to probe a media file, or to find its voices
     task_timeout_s: float = 60.0  # and 5 s more for each second of media in the task
 
     @property
