@@ -253,10 +253,11 @@ def _tasks(jobs: Sequence[_Job], workers: int) -> list[list[_Job]]:
 
 
 def _extract_jobs(feature_set: FeatureSet, jobs: Sequence[_Job], done: Callable[[], None] = lambda: None) -> None:
-    """Write the part of every job, file by file; `done` is called after each."""
+    """Write the part of every job, file by file (transcripts: all in one go); `done` is called after each."""
     by_id = {job.segment.utterance_id: job for job in jobs}
-    for _, group in groupby((job.segment for job in jobs), key=lambda segment: segment.media):
-        for row in _rows(feature_set, list(group)):
+    textual = feature_set.modality is Modality.TEXTUAL
+    for _, group in groupby(jobs, key=lambda job: None if textual else job.segment.media):
+        for row in _rows(feature_set, [job.segment for job in group]):
             job = by_id[row.utterance_id]
             write_part(job.refused_part if row.refused else job.part, row, job.fingerprint, feature_set.width)
             done()

@@ -16,6 +16,7 @@ import pytest
 
 from affectory.extraction import Extraction, Progress, extract
 from affectory.features import FeatureSetError, Segment, fingerprint
+from affectory.features.bert import Bert
 
 FIXTURES = Path(__file__).parent / "fixtures"
 
@@ -32,11 +33,16 @@ def faulty(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
 def segments(count: int, faults: dict[int, str] | None = None, per_file: int = 4) -> list[Segment]:
     return [
         Segment(
-            utterance_id=f"u{i}", media=Path(f"/corpus/media/{i // per_file}.mp4"), media_sha256=f"digest {i // per_file}",
-            start_s=float(i % per_file), end_s=float(i % per_file + 1), transcript=(faults or {}).get(i), has_audio=True,
+            utterance_id=f"u{i}",
+            media=Path(f"/corpus/media/{i // per_file}.mp4"),
+            media_sha256=f"digest {i // per_file}",
+            start_s=float(i % per_file),
+            end_s=float(i % per_file + 1),
+            transcript=(faults or {}).get(i),
+            has_audio=True,
         )
         for i in range(count)
-    ]  # fmt: skip
+    ]
 
 
 def rows(extraction: Extraction) -> dict[str, dict]:
@@ -107,12 +113,24 @@ def test_progress_ends_at_the_total(faulty, tmp_path):
 
 
 def test_a_set_that_cannot_be_used_at_all_fails_the_extraction_instead_of_refusing_everything(tmp_path):
-    from affectory.features.text import TextEncoder
-
-    broken = TextEncoder(name="bert_absent", model=str(tmp_path / "absent"))
+    broken = Bert(str(tmp_path / "absent"))
     asked = [Segment(utterance_id="u", transcript="hello")]
     with pytest.raises(FeatureSetError, match="neither a folder nor in the hub's cache"):
         extract(asked, broken, staging=tmp_path)
+
+
+def test_transcripts_of_many_files_are_encoded_in_batches(tmp_path, monkeypatch):
+    from affectory.features import FEATURE_SETS, text
+
+    monkeypatch.setattr(text, "BATCH", 4)
+    asked = [
+        Segment(utterance_id=f"u{i}", media=Path(f"/corpus/{i}.mp4"), transcript="" if i == 5 else "yes")
+        for i in range(6)
+    ]
+    done = extract(asked, FEATURE_SETS["minilm"], staging=tmp_path)
+    found = rows(done)
+    assert [found[f"u{i}"]["n_frames"] for i in range(6)] == [1, 1, 1, 1, 1, 0]
+    assert found["u5"]["reason"] == "no_transcript" and done.refusals == []
 
 
 def test_a_run_killed_at_any_moment_goes_on_and_redoes_at_most_one_utterance_a_worker(faulty, tmp_path):

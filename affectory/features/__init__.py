@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from affectory.features.bert import Bert
 from affectory.features.compare import Compare
 from affectory.features.egemaps import Egemaps
 from affectory.features.face_mesh import FaceMesh
@@ -13,12 +14,12 @@ from affectory.features.feature_set import (
     fingerprint,
     missing_row,
 )
+from affectory.features.minilm import Minilm
 from affectory.features.openface_csv import OpenfaceCsv
-from affectory.features.text import bert, minilm
 from affectory.vocabulary import Modality
 
 FEATURE_SETS: dict[str, FeatureSet] = {
-    feature_set.name: feature_set for feature_set in (Compare(), Egemaps(), FaceMesh(), OpenfaceCsv(), minilm())
+    feature_set.name: feature_set for feature_set in (Compare(), Egemaps(), FaceMesh(), OpenfaceCsv(), Minilm())
 }
 
 DEFAULT_SETS: dict[Modality, str] = {
@@ -31,7 +32,7 @@ DEFAULT_SETS: dict[Modality, str] = {
 def find_feature_set(name: str) -> FeatureSet:
     """A name of FEATURE_SETS or `bert:<folder or hub name>`; raises ValueError listing what there is."""
     if name.startswith("bert:"):
-        return bert(name.removeprefix("bert:"))
+        return Bert(name.removeprefix("bert:"))
     if name not in FEATURE_SETS:
         raise ValueError(f"no feature set {name!r}; there are {sorted(FEATURE_SETS)} and bert:<folder or hub name>")
     return FEATURE_SETS[name]

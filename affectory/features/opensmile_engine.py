@@ -21,6 +21,7 @@ from affectory.features.sound import RATE_HZ
 COMPARE_2016 = "compare/ComParE_2016.conf"  # configurations within the package
 EGEMAPS_V02 = "egemaps/v02/eGeMAPSv02.conf"
 REMEDY = "pip install 'affectory[extract]'"
+_LOUDEST = 1.0 - 2.0**-15  # the largest 16-bit sample
 _ERRORS_ONLY = 0  # openSMILE's log level
 
 
@@ -33,8 +34,11 @@ def engine_version() -> str:
 
 
 def analyse(samples: np.ndarray, configuration: str, level: str) -> np.ndarray:
-    """Samples [n] in -1..1 at 16 kHz -> float32 [frames, values] of an openSMILE output level; [0, 0] without any."""
-    pcm = (samples * 32768.0).astype(np.int16)  # truncated, as the package's Smile class does
+    """Samples [n] at 16 kHz -> float32 [frames, values] of an openSMILE output level; [0, 0] where it gives none.
+
+    Samples beyond -1..1, to which lossy codecs may decode, are clipped; the package's own class lets them wrap around.
+    """
+    pcm = (np.clip(samples, -1.0, _LOUDEST) * 32768.0).astype(np.int16)
     blocks: list[np.ndarray] = []
     smile = _library().OpenSMILE()
     try:

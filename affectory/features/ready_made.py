@@ -219,7 +219,8 @@ def _frames(cell: pa.ListScalar, width: int) -> np.ndarray | tuple[str, str]:
     if found != {width}:
         odd = ", ".join(sorted("null" if count is None else str(count) for count in found - {width}))
         return "wrong_width", f"frames of {width} values expected, found {odd}"
-    values = cell.values.flatten().to_numpy(zero_copy_only=False).astype(np.float32).reshape(-1, width)
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite and is refused below
+        values = cell.values.flatten().to_numpy(zero_copy_only=False).astype(np.float32).reshape(-1, width)
     if bad := int(np.count_nonzero(~np.isfinite(values))):
         return "non_finite_features", f"{values.size} finite values expected, {bad} are null, NaN or infinite"
     return values

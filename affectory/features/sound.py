@@ -1,7 +1,6 @@
 """From the audio track to acoustic rows: decode a file once, check each utterance's signal, then compute.
 
-The checks come first because openSMILE has none: NaN audio gives the vector of silence, under 60 ms gives NaN and a
-warning, and samples beyond 1.0 (lossy codecs decode to them) wrap around as noise.
+The checks come first because openSMILE has none: NaN audio gives the vector of silence, and under 60 ms gives NaN.
 """
 
 from __future__ import annotations
@@ -15,7 +14,6 @@ from affectory.features.feature_set import FeatureRow, Segment, missing_row
 RATE_HZ = 16_000
 SHORTEST_S = 0.060  # one ComParE pitch window
 SILENT_RMS = 1e-4  # -80 dBFS, three steps of 16-bit audio: below it there is only dither or codec noise
-LOUDEST = 1.0 - 2.0**-15  # the largest 16-bit sample
 
 
 def signal_fault(samples: np.ndarray) -> tuple[str, str] | None:
@@ -67,7 +65,7 @@ def _row(
     if fault := signal_fault(samples):
         # Not-a-number samples are a fault of the file; silence and brevity are not.
         return missing_row(utterance_id, width, *fault, refused=fault[0] == "non_finite")
-    frames = np.ascontiguousarray(frames_of(np.clip(samples, -1.0, LOUDEST)), np.float32)
+    frames = np.ascontiguousarray(frames_of(samples), np.float32)
     if not len(frames):
         return missing_row(utterance_id, width, "too_short", "openSMILE gave no frame for it")
     if not np.isfinite(frames).all():

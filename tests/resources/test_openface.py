@@ -48,7 +48,7 @@ def test_a_failure_carries_the_command_and_what_it_said(tmp_path, body, said):
 
 
 def test_a_program_that_hangs_is_ended_with_what_it_started(tmp_path):
-    with pytest.raises(OpenFaceError, match="did not finish within 0.5 s"):
+    with pytest.raises(OpenFaceError, match=r"did not finish within 0\.5 s"):
         write(tmp_path, "sleep 60 & sleep 60", timeout_s=0.5)
     assert list((tmp_path / "openface").iterdir()) == []
 
