@@ -19,7 +19,7 @@ from affectory.batches import ModalityInput
 from affectory.child_processes import Lost, run_each
 from affectory.deployed import DeployedModel
 from affectory.extraction import extract
-from affectory.features import FeatureRow, FeatureSet, Segment, find_feature_set, missing_row
+from affectory.features import FeatureRow, FeatureSet, FeatureSetError, Segment, find_feature_set, missing_row
 from affectory.features.parts import read_reason
 from affectory.media import MediaError, MediaFile, probe_files
 from affectory.segmentation import segment_by_voice
@@ -28,7 +28,6 @@ from affectory.vocabulary import Modality
 
 logger = logging.getLogger(__name__)
 OnProgress = Callable[[str, int, int], None]  # what is being done, units done, units in all
-Features = Mapping[Modality, Sequence[FeatureRow]]
 
 
 class ScoringError(ValueError):
@@ -53,13 +52,17 @@ def score(
     sets, unavailable = extractors(deployed.inputs)
     if not sets:
         raise ScoringError("; ".join(unavailable.values()))
-    for reason in unavailable.values():
-        logger.warning("%s: %s", video.name, reason)
     segments = find_segments(video, cues, timeout_s, on_progress)
-    features = _extract(segments, sets, workers, timeout_s, on_progress)
+    features: dict[Modality, list[FeatureRow]] = {}
+    for modality, feature_set in sets.items():
+        try:
+            features[modality] = _extract(segments, feature_set, workers, timeout_s, on_progress)
+        except (FeatureSetError, ImportError) as error:
+            unavailable[modality] = f"the model's {modality} features cannot be extracted: {error}"
     for modality, reason in unavailable.items():
+        logger.warning("%s: %s", video.name, reason)
         width = deployed.inputs[modality].width
-        features[modality] = [missing_row(s.utterance_id, width, "not_extractable", reason) for s in segments]
+        features[modality] = [missing_row(each.utterance_id, width, "not_extractable", reason) for each in segments]
     table = pd.DataFrame(
         {
             "start_s": [segment.start_s for segment in segments],
@@ -79,20 +82,21 @@ def extractors(inputs: Mapping[Modality, ModalityInput]) -> tuple[dict[Modality,
     unavailable: dict[Modality, str] = {}
     for modality, trained in inputs.items():
         try:
-            here = find_feature_set(trained.feature_set)
-        except ValueError:
-            unavailable[modality] = (
-                f"the model's {modality} set {trained.feature_set!r} is not one that Affectory extracts"
-            )
-            continue
-        if (trained.version or here.version, trained.width) == (here.version, here.width):
-            sets[modality] = here
-        else:
-            unavailable[modality] = (
-                f"the model's {modality} set {trained.feature_set} is {trained.version!r}, width {trained.width}; "
-                f"here it is {here.version!r}, width {here.width}: install that version, or train the model again"
-            )
+            sets[modality] = _as_trained(trained)
+        except (ValueError, FeatureSetError) as error:
+            unavailable[modality] = f"the model's {modality} features cannot be extracted: {error}"
     return sets, unavailable
+
+
+def _as_trained(trained: ModalityInput) -> FeatureSet:
+    here = find_feature_set(trained.feature_set)
+    version = trained.version or here.version  # features that came ready-made have none
+    if (version, trained.width) != (here.version, here.width):
+        raise ValueError(
+            f"expected {trained.feature_set} {version!r}, width {trained.width}, here it is {here.version!r}, width "
+            f"{here.width}; install that version, or train the model again"
+        )
+    return here
 
 
 def find_segments(video: Path, cues: Sequence[Cue], timeout_s: float, on_progress: OnProgress) -> list[Segment]:
@@ -137,31 +141,21 @@ def _probe(video: Path, timeout_s: float, on_progress: OnProgress) -> MediaFile:
 
 
 def _extract(
-    segments: Sequence[Segment],
-    sets: Mapping[Modality, FeatureSet],
-    workers: int,
-    timeout_s: float,
-    on_progress: OnProgress,
-) -> dict[Modality, list[FeatureRow]]:
-    """A row a segment and modality, in the segments' order."""
-    features = {}
+    segments: Sequence[Segment], feature_set: FeatureSet, workers: int, timeout_s: float, on_progress: OnProgress
+) -> list[FeatureRow]:
+    """A row a segment, in their order, by way of parts in a temporary staging folder."""
+    on_progress(feature_set.name, 0, len(segments))
     with tempfile.TemporaryDirectory() as staging:
-        for modality, feature_set in sets.items():
-            on_progress(feature_set.name, 0, len(segments))
-            extraction = extract(
-                segments,
-                feature_set,
-                staging=Path(staging),
-                workers=workers,
-                timeout_s=timeout_s,
-                on_progress=lambda now, name=feature_set.name: on_progress(name, now.done, now.total),
-            )
-            features[modality] = [
-                _read_part(part, segment.utterance_id, feature_set.width)
-                for part, segment in zip(extraction.parts, segments, strict=True)
-            ]
-            on_progress(feature_set.name, len(segments), len(segments))
-    return features
+        extraction = extract(
+            segments,
+            feature_set,
+            staging=Path(staging),
+            workers=workers,
+            timeout_s=timeout_s,
+            on_progress=lambda now: on_progress(feature_set.name, now.done, now.total),
+        )
+        parts = zip(extraction.parts, segments, strict=True)
+        return [_read_part(part, segment.utterance_id, feature_set.width) for part, segment in parts]
 
 
 def _read_part(part: Path, utterance_id: str, width: int) -> FeatureRow:
@@ -176,14 +170,10 @@ def _why(row: FeatureRow) -> str:
     return f"{row.reason}: {row.detail}" if row.detail else row.reason
 
 
-def _predict(deployed: DeployedModel, features: Features, n_rows: int) -> pd.DataFrame:
+def _predict(deployed: DeployedModel, features: Mapping[Modality, Sequence[FeatureRow]], n_rows: int) -> pd.DataFrame:
     """emotion, p_<class>, modalities_used and missing of every row; those without any modality are left unpredicted."""
     missing = [
-        {
-            str(modality): rows[row].detail or rows[row].reason
-            for modality, rows in features.items()
-            if not rows[row].valid
-        }
+        {str(modality): _why(rows[row]) for modality, rows in features.items() if not rows[row].valid}
         for row in range(n_rows)
     ]
     scored = [row for row in range(n_rows) if len(missing[row]) < len(features)]

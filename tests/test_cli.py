@@ -83,7 +83,7 @@ def test_a_recording_is_scored_by_a_registered_model_with_neither_dagster_nor_du
     assert first["emotion"] == max(("angry", "happy"), key=lambda name: first[f"p_{name}"])
     assert (first["modalities_used"], second["modalities_used"]) == ("a,t", "a")
     assert (first["transcript"], second["transcript"]) == ("We are leaving for the station now.", None)
-    assert set(first["missing"]) == {"visual"}
+    assert first["missing"] == {"visual": "no_video_track: two sentences.wav has no video track"}
     assert set(second["missing"]) == {"visual", "textual"}
     assert "two sentences.wav: voice activity" in result.stderr  # the progress bar
 

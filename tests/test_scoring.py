@@ -17,7 +17,7 @@ def test_the_trained_set_in_the_trained_version_is_extracted():
 def test_another_version_of_the_set_counts_as_missing_and_says_which_to_install():
     sets, unavailable = extractors(tiny_inputs({Modality.ACOUSTIC: ("compare", "0, opensmile 1.0", 130)}))
     assert sets == {}
-    assert "compare is '0, opensmile 1.0', width 130; here it is" in unavailable[Modality.ACOUSTIC]
+    assert "expected compare '0, opensmile 1.0', width 130, here it is" in unavailable[Modality.ACOUSTIC]
     assert "install that version" in unavailable[Modality.ACOUSTIC]
 
 
@@ -30,4 +30,4 @@ def test_a_ready_made_set_that_affectory_cannot_extract_leaves_the_others():
     inputs = tiny_inputs({Modality.ACOUSTIC: ("compare", "", 130), Modality.VISUAL: ("their_cnn", "", 512)})
     sets, unavailable = extractors(inputs)
     assert list(sets) == [Modality.ACOUSTIC]
-    assert "'their_cnn' is not one that Affectory extracts" in unavailable[Modality.VISUAL]
+    assert "no feature set 'their_cnn'" in unavailable[Modality.VISUAL]
