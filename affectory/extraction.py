@@ -31,7 +31,7 @@ TASK_UTTERANCES = 16
 # A chunk deep inside a long file decodes all the sound before it; it must hold enough speech to be worth that.
 SPEECH_PER_DEPTH = 0.2
 UNKNOWN_S = 60.0  # the assumed length of an utterance without an end
-TIMEOUT_PER_MEDIA_S = 5.0  # seconds allowed for a second of media; the slowest set needs about 0.1
+TIMEOUT_PER_MEDIA_S = 2.0  # seconds allowed for a second of media; the slowest set needs about 0.1
 PROGRESS_EVERY_S = 2.0
 
 

@@ -16,7 +16,7 @@ class Workers(dg.ConfigurableResource):
     staging: str
     processes: int = 0
     file_timeout_s: float = 600.0  # to probe a media file, or to find its voices
-    task_timeout_s: float = 60.0  # and 5 s more for each second of media in the task
+    task_timeout_s: float = 60.0  # and 2 s more for each second of media in the task
 
     @property
     def count(self) -> int:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ import pytest
 from affectory.extraction import Extraction, Progress, extract
 from affectory.features import FeatureSetError, Segment, fingerprint
 from affectory.features.bert import Bert
+from affectory.vocabulary import Modality
 
 FIXTURES = Path(__file__).parent / "fixtures"
 
@@ -119,18 +121,12 @@ def test_a_set_that_cannot_be_used_at_all_fails_the_extraction_instead_of_refusi
         extract(asked, broken, staging=tmp_path)
 
 
-def test_transcripts_of_many_files_are_encoded_in_batches(tmp_path, monkeypatch):
-    from affectory.features import FEATURE_SETS, text
-
-    monkeypatch.setattr(text, "BATCH", 4)
-    asked = [
-        Segment(utterance_id=f"u{i}", media=Path(f"/corpus/{i}.mp4"), transcript="" if i == 5 else "yes")
-        for i in range(6)
-    ]
-    done = extract(asked, FEATURE_SETS["minilm"], staging=tmp_path)
-    found = rows(done)
-    assert [found[f"u{i}"]["n_frames"] for i in range(6)] == [1, 1, 1, 1, 1, 0]
-    assert found["u5"]["reason"] == "no_transcript" and done.refusals == []
+def test_transcripts_of_many_files_go_to_the_encoder_together_in_this_process(faulty, tmp_path):
+    textual = replace(faulty, modality=Modality.TEXTUAL)
+    done = extract(segments(9, {4: "raise"}), textual, staging=tmp_path)
+    assert [refusal.utterance_id for refusal in done.refusals] == ["u4"] and len(rows(done)) == 9
+    # Nine at once; the fifth raised, so it and those behind it were done one by one.
+    assert textual.calls.read_text().split() == [f"{os.getpid()}:9"] + [f"{os.getpid()}:1"] * 5
 
 
 def test_a_run_killed_at_any_moment_goes_on_and_redoes_at_most_one_utterance_a_worker(faulty, tmp_path):

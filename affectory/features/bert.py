@@ -1,7 +1,7 @@
 """`bert:<folder or hub name>`: the last hidden state of any BERT-like encoder, one frame a word piece.
 
-For MMIN's and MMGCN's choices (BERT-large, RoBERTa): transformers loads it, from safetensors only, out of a local folder
-or the hub's cache (HF_HUB_OFFLINE is respected). Special tokens and padding are dropped.
+For MMIN's and MMGCN's choices (BERT-large, RoBERTa): transformers loads it, from safetensors only, out of a
+local folder or the hub's cache (HF_HUB_OFFLINE is respected). Special tokens and padding are dropped.
 """
 
 from __future__ import annotations
