@@ -66,7 +66,7 @@ def draw(look: Look, expression: Expression, *, covered: bool = False) -> Image:
     return frame
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=32)  # 1 MB a speaker
 def _layers(look: Look) -> tuple[Image, Image]:
     return backdrop(look), head(look)
 

@@ -143,7 +143,7 @@ def encode(film: Film, target: Path) -> None:
         output = ffmpeg.output(
             pictures, ffmpeg.input(str(sound)), str(part), format="mp4", movflags="+faststart", threads=1,
             vcodec="libx264", preset="veryfast", crf=23, g=20, pix_fmt="yuv420p",
-            acodec="aac", audio_bitrate="64k", aac_coder="fast",
+            acodec="aac", audio_bitrate="48k", aac_coder="fast",
             map_metadata=-1, fflags="+bitexact", **{"flags:v": "+bitexact", "flags:a": "+bitexact"},
         ).global_args("-loglevel", "error")  # fmt: skip
         command = ffmpeg.compile(output, imageio_ffmpeg.get_ffmpeg_exe(), overwrite_output=True)
