@@ -23,7 +23,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from affectory.features.face_geometry import COLUMNS, POINTS, describe_faces
-from affectory.features.feature_set import FeatureRow, FeatureSetError, Segment, media_source, missing_row
+from affectory.features.feature_set import (
+    LEAST_DECODED,
+    FeatureRow,
+    FeatureSetError,
+    Segment,
+    decoded_share,
+    media_source,
+    missing_row,
+)
 from affectory.vocabulary import Modality
 
 if TYPE_CHECKING:
@@ -92,6 +100,10 @@ class _Watch:
     def row(self, width: int) -> FeatureRow:
         utterance_id, faces = self.segment.utterance_id, len(self.meshes)
         coverage, counted = faces / self.sampled, f"{faces} faces in {self.sampled} frames"
+        # One step of grace: the last sampling point lies up to a step before the end.
+        if (share := decoded_share(self.segment, (self.sampled + 1) / RATE_HZ)) < LEAST_DECODED:
+            detail = f"the pictures end after {share:.0%} of the utterance; copy the file again or correct its times"
+            return missing_row(utterance_id, width, "pictures_cut_short", detail, refused=True)
         if not faces:
             return missing_row(utterance_id, width, "no_face", counted)
         if coverage < LEAST_COVERAGE:
@@ -127,8 +139,8 @@ def _rows(segments: Sequence[Segment], width: int) -> Iterator[FeatureRow]:
         idle.append(watch.tracker)
         yield watch.row(width)
     for segment in (segment for index, segment in enumerate(ordered) if index not in begun):
-        detail = "the video track has no frame within the utterance"
-        yield missing_row(segment.utterance_id, width, "no_frames", detail)
+        detail = "the video track has no frame within the utterance; copy the file again or correct its times"
+        yield missing_row(segment.utterance_id, width, "no_frames", detail, refused=True)
 
 
 class _Tracker:

@@ -70,6 +70,17 @@ def missing_row(
     return FeatureRow(utterance_id, frames, False, reason, coverage, detail, refused)
 
 
+# A track that gives less of an utterance than this is broken there, or the times are wrong.
+LEAST_DECODED = 0.5
+
+
+def decoded_share(segment: Segment, decoded_s: float) -> float:
+    """The share (0..1) of the utterance that the track gave; 1 where its end is not known."""
+    if segment.end_s is None or segment.end_s <= segment.start_s:
+        return 1.0
+    return min(1.0, decoded_s / (segment.end_s - segment.start_s))
+
+
 class FeatureSet(Protocol):
     """One way to turn a modality into frames. Instances are picklable and hold no engine: it is loaded at first use."""
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from affectory.features.feature_set import FeatureRow, Segment, missing_row
+from affectory.features.feature_set import LEAST_DECODED, FeatureRow, Segment, decoded_share, missing_row
 
 RATE_HZ = 16_000
 SHORTEST_S = 0.060  # one ComParE pitch window
@@ -43,7 +43,7 @@ def rows_from_sound(
         elif not segment.has_audio:
             yield missing_row(segment.utterance_id, width, "no_audio_track", f"{segment.media.name} has no audio track")
     for segment, samples in _read(audible):
-        yield _row(segment.utterance_id, samples, width, frames_of)
+        yield _row(segment, samples, width, frames_of)
 
 
 def _read(segments: Sequence[Segment]) -> Iterator[tuple[Segment, np.ndarray]]:
@@ -60,8 +60,12 @@ def _read(segments: Sequence[Segment]) -> Iterator[tuple[Segment, np.ndarray]]:
 
 
 def _row(
-    utterance_id: str, samples: np.ndarray, width: int, frames_of: Callable[[np.ndarray], np.ndarray]
+    segment: Segment, samples: np.ndarray, width: int, frames_of: Callable[[np.ndarray], np.ndarray]
 ) -> FeatureRow:
+    utterance_id, coverage = segment.utterance_id, decoded_share(segment, len(samples) / RATE_HZ)
+    if coverage < LEAST_DECODED:
+        detail = f"the sound ends after {coverage:.0%} of the utterance; copy the file again or correct its times"
+        return missing_row(utterance_id, width, "sound_cut_short", detail, coverage, refused=True)
     if fault := signal_fault(samples):
         # Not-a-number samples are a fault of the file; silence and brevity are not.
         return missing_row(utterance_id, width, *fault, refused=fault[0] == "non_finite")
@@ -72,4 +76,4 @@ def _row(
         bad = int(np.count_nonzero(~np.isfinite(frames)))
         detail = f"{bad} of {frames.size} values are NaN or infinite"
         return missing_row(utterance_id, width, "non_finite_features", detail, refused=True)
-    return FeatureRow(utterance_id, frames)
+    return FeatureRow(utterance_id, frames, coverage=coverage)

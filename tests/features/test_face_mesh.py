@@ -64,6 +64,11 @@ def test_an_utterance_beyond_the_film_or_without_one_is_missing(make_film, portr
     assert {row.reason for row in rows} == {"no_frames", "no_video_track"}
 
 
+def test_a_film_that_ends_before_half_the_utterance_is_refused(make_film, portraits):
+    (row,) = FACE_MESH.extract([segment(make_film("cut.mp4", [portraits["smile"]] * 3), 0.0, 2.0)])
+    assert (row.valid, row.reason, row.refused) == (False, "pictures_cut_short", True)
+
+
 def test_the_engine_says_nothing_on_standard_error(make_film, portraits, capfd):
     list(FACE_MESH.extract([segment(make_film("quiet.mp4", [portraits["smile"]] * 2), 0, 0.2)]))
     assert capfd.readouterr().err == ""

@@ -44,6 +44,13 @@ def test_a_silent_stretch_is_missing_and_its_neighbour_is_not(name, make_sound):
     assert sounding.valid and np.isfinite(sounding.frames).all()
 
 
+def test_a_track_that_ends_before_half_the_utterance_is_refused_and_a_little_less_is_counted(make_sound):
+    path = make_sound("short.wav", TONE)
+    most, least = only("compare", segment(path, 0.0, 1.25), segment(path, 0.0, 4.0))
+    assert most.valid and most.coverage == pytest.approx(0.8)
+    assert (least.valid, least.reason, least.refused) == (False, "sound_cut_short", True)
+
+
 def test_no_audio_track_and_no_media_are_missing_without_opening_anything(tmp_path):
     mute = Segment(utterance_id="mute", media=tmp_path / "absent.mp4", media_sha256="x")
     row, other = only("compare", mute, Segment(utterance_id="text", transcript="hello"))
