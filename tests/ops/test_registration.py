@@ -64,6 +64,14 @@ def test_a_run_is_registered_once_and_its_model_loads_by_alias(tracking: Trackin
     assert model.predict(pd.DataFrame([{"textual": [[1, 2, 3, 4]]}]))["modalities_used"].tolist() == ["t"]
 
 
+def test_a_run_that_was_trained_while_mlflow_was_away_is_registered_when_it_is_back(tracking: Tracking, tmp_path: Path):
+    away = tracking.model_copy(update={"tracking_uri": "http://127.0.0.1:9"})
+    run = trained(away, tmp_path / "model", 0, 0.5)
+    registered = register_run(tracking, run)
+    assert (registered.name, registered.version, registered.alias) == ("demo-mmin", "1", "champion")
+    assert register_run(tracking, run) == registered
+
+
 def test_the_op_registers_the_best_seed_and_says_which(tracking: Tracking, tmp_path: Path):
     runs = [trained(tracking, tmp_path / f"model{seed}", seed, score) for seed, score in ((0, 0.4), (1, 0.6))]
 
