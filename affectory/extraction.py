@@ -237,7 +237,8 @@ class _Run:
 def _tasks(jobs: Sequence[_Job], workers: int) -> list[list[_Job]]:
     """Consecutive utterances of a file together; small files share a task; the longest task first.
 
-    With few utterances the tasks are smaller, so that every worker gets some.
+    With few utterances the tasks are smaller, so that every worker gets some; a task ends with its file where it can,
+    so that no file is decoded twice without need.
     """
     size = max(1, min(TASK_UTTERANCES, ceil(len(jobs) / (4 * workers))))
     ordered = sorted(jobs, key=lambda job: (str(job.segment.media or ""), job.segment.start_s))
@@ -246,10 +247,14 @@ def _tasks(jobs: Sequence[_Job], workers: int) -> list[list[_Job]]:
         task = tasks[-1]
         same_file = bool(task) and task[-1].segment.media == job.segment.media
         speech_s = sum(each.length_s for each in task)
-        if len(task) >= size and not (same_file and speech_s < SPEECH_PER_DEPTH * task[0].segment.start_s):
+        if same_file:
+            full = len(task) >= size and speech_s >= SPEECH_PER_DEPTH * task[0].segment.start_s
+        else:
+            full = len(task) >= size / 2
+        if full:
             tasks.append(task := [])
         task.append(job)
-    return sorted(filter(None, tasks), key=lambda task: -sum(job.length_s for job in task))
+    return sorted(tasks, key=lambda task: -sum(job.length_s for job in task))
 
 
 def _extract_jobs(feature_set: FeatureSet, jobs: Sequence[_Job], done: Callable[[], None] = lambda: None) -> None:
