@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 from resources.file_lock import hold
 from resources.run_events import Event
 
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # read when mlflow, which takes seconds, is first imported
+# Read when mlflow, which takes seconds, is first imported. Its lines "View run at ..." would show a password.
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

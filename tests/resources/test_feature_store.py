@@ -198,7 +198,8 @@ def test_any_text_survives_the_round_trip(store: FeatureStore, tmp_path: Path):
     found = store.query("SELECT * FROM utterances WHERE corpus = ? ORDER BY utterance_id", [HOSTILE[0]])
 
     assert found["utterance_id"].tolist() == sorted(HOSTILE, key=lambda text: text.encode())
-    assert (found["transcript"] == found["utterance_id"]).all() and found["end_s"].isna().all()
+    assert found["transcript"].tolist() == found["utterance_id"].tolist()
+    assert found["end_s"].dropna().empty
     assert sorted(store.query("SELECT DISTINCT corpus FROM utterances")["corpus"]) == sorted(HOSTILE)
     assert store.read_sequences(HOSTILE[0], "compare", HOSTILE).frames[:, 0].tolist() == list(range(len(HOSTILE)))
 
@@ -261,7 +262,8 @@ def test_quarantine_is_replaced_stage_by_stage(store: FeatureStore):
     )
     store.replace_refusals("demo", "utterances", [refusal("utterances", "b.mp4")])
     found = store.query('SELECT media, "at" FROM quarantine WHERE stage = ? ORDER BY media', ["media_files"])
-    assert found["media"].tolist() == ["\\udcff.mp4", "a.mp4"] and found["at"].notna().all()
+    assert found["media"].tolist() == ["\\udcff.mp4", "a.mp4"]
+    assert len(found["at"].dropna()) == 2
     store.replace_refusals("demo", "media_files", [])
     assert store.query("SELECT media FROM quarantine")["media"].tolist() == ["b.mp4"]
     with pytest.raises(StoreError, match="expected a refusal of stage media_files"):

@@ -73,7 +73,7 @@ def test_a_run_keeps_parameters_tags_metrics_and_files(tracking: Tracking, tmp_p
     assert rows(tracking, run.run_id) == HISTORY
     folder = tracking.download(run.run_id, "deployed", tmp_path / "back")
     assert (folder / "weights.safetensors").read_bytes() == b"weights"
-    assert folder.is_relative_to(tmp_path / "back") and stored.info.artifact_uri.startswith("file://")
+    assert folder.is_relative_to(tmp_path / "back") and str(stored.info.artifact_uri).startswith("file://")
     assert not tracking.spool_folder.exists()
 
 
@@ -152,7 +152,6 @@ def test_a_dead_server_does_not_hold_a_training_up_and_misses_nothing_in_the_end
     assert found is not None and found.metrics["best_score"] == 0.75
     stored = tracking.store.client().get_run(found.run_id)
     assert stored.info.status == "FINISHED" and stored.data.params == {"seed": "1"}
-    assert stored.info.end_time < time.time() * 1000
     for run_id in (found.run_id, run.run_id):
         assert rows(tracking, run_id) == HISTORY
         folder = tracking.download(run_id, "deployed", tmp_path / f"b-{run_id}")
