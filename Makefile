@@ -8,8 +8,6 @@ export AFFECTORY_CORPORA ?= $(AFFECTORY_HOME)/corpora
 export DAGSTER_HOME := $(AFFECTORY_HOME)/dagster
 export MLFLOW_DISABLE_TELEMETRY := true
 export HF_HUB_DISABLE_TELEMETRY := 1
-# Dagster marks partitioned asset checks and data versions as young interfaces.
-export PYTHONWARNINGS := ignore::dagster_shared.utils.warnings.PreviewWarning,ignore::dagster_shared.utils.warnings.BetaWarning,ignore::dagster_shared.utils.warnings.SupersessionWarning
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help

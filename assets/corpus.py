@@ -9,10 +9,17 @@ from affectory.corpora import media_paths, read_utterances
 from affectory.media import MediaFile, probe_files
 from affectory.refusals import Refusal
 from assets.partitions import OWNERS, corpus_partitions
+from ops.limits import stop_above
 from ops.progress import log_progress
 from resources.corpus_folders import CorpusFolders
 from resources.feature_store import FeatureStore
 from resources.workers import Workers
+
+
+class MediaConfig(dg.Config):
+    """How many refused files a corpus may have."""
+
+    max_refused_share: float = 0.5  # above it the run fails: something is wrong with more than single files
 
 
 @dg.asset(group_name="corpora", kinds={"python"}, owners=OWNERS)
@@ -42,7 +49,11 @@ def corpora(context: dg.AssetExecutionContext, corpus_folders: CorpusFolders) ->
     partitions_def=corpus_partitions, deps=[corpora], group_name="ingestion", kinds={"ffmpeg", "duckdb"}, owners=OWNERS
 )
 def media_files(
-    context: dg.AssetExecutionContext, corpus_folders: CorpusFolders, store: FeatureStore, workers: Workers
+    context: dg.AssetExecutionContext,
+    config: MediaConfig,
+    corpus_folders: CorpusFolders,
+    store: FeatureStore,
+    workers: Workers,
 ) -> dg.MaterializeResult:
     """One row a media file, keyed by its path inside the corpus: digest, streams, duration and verdict."""
     corpus = corpus_folders.open(context.partition_key)
@@ -55,10 +66,13 @@ def media_files(
         on_progress=log_progress(context, "media files"),
     )
     refusals = [_refusal(file) for file in probed if file.verdict == "refused"]
-    store.replace_rows("media_files", corpus.name, pd.DataFrame(probed, columns=[field.name for field in fields(MediaFile)]))
+    store.replace_rows(
+        "media_files", corpus.name, pd.DataFrame(probed, columns=[field.name for field in fields(MediaFile)])
+    )
     store.replace_refusals(corpus.name, "media_files", refusals)
     for refusal in refusals:
         context.log.warning(f"{refusal.media} refused ({refusal.reason}): {refusal.detail}")
+    stop_above(config.max_refused_share, refusals, len(probed), "media files")
     return dg.MaterializeResult(
         metadata={
             "files": len(probed),

@@ -2,12 +2,13 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from affectory.batches import Dataset
-from affectory.features import DEFAULT_SETS
+from affectory.features import DEFAULT_SETS, FEATURE_SETS, find_feature_set
 from affectory.vocabulary import MODALITIES, Modality
 from resources.feature_store import FeatureStore
 
@@ -66,13 +67,20 @@ def read_dataset(store: FeatureStore, corpus: str, fold: int = 0) -> Dataset | N
         labels=np.array([classes.index(emotion) for emotion in table["emotion"]], np.int64),
         classes=classes,
         sequences={
-            modality: store.read_sequences(corpus, feature_set, ids)
+            modality: replace(store.read_sequences(corpus, feature_set, ids), version=_version(feature_set))
             for modality, feature_set in stored_choice(store, corpus).items()
         },
         speakers=table["speaker"].fillna("").tolist(),
         dialogues=table["dialogue_id"].fillna("").tolist(),
         splits=table["part"].tolist(),
     )
+
+
+def _version(feature_set: str) -> str:
+    """Of the extractor, which a model remembers; a ready-made set has none."""
+    if feature_set in FEATURE_SETS or feature_set.startswith("bert:"):
+        return find_feature_set(feature_set).version
+    return ""
 
 
 def stored_choice(store: FeatureStore, corpus: str) -> dict[Modality, str]:

@@ -54,7 +54,9 @@ def _score_new(
     inputs = fit_inputs(dataset, dataset.rows(Split.TRAIN))
     data = PackedFeatures.from_dataset(dataset, inputs, compute.torch_device())
     rows = dataset.rows(Split.TEST)
-    scored = [_keyed(run, *evaluate(load_model(tracking, run.run_id, data.device), data, dataset, rows)) for run in todo]
+    scored = [
+        _keyed(run, *evaluate(load_model(tracking, run.run_id, data.device), data, dataset, rows)) for run in todo
+    ]
     store.replace_rows("predictions", corpus, pd.concat([predictions for _, predictions in scored]))
     store.add_results(pd.concat([results for results, _ in scored]))
     context.log.info(f"{len(todo)} runs scored on {len(rows)} test utterances")

@@ -14,6 +14,7 @@ from affectory.features import DEFAULT_SETS, Segment, find_feature_set
 from affectory.features.ready_made import ReadyMade, find_ready_made, read_ready_made
 from affectory.refusals import Refusal
 from affectory.vocabulary import Modality
+from ops.limits import stop_above
 from resources.corpus_folders import CorpusFolders
 from resources.feature_store import FeatureStore
 from resources.workers import Workers
@@ -67,7 +68,7 @@ def extraction_op(modality: Modality) -> dg.OpDefinition:
                 f"{name}: {done.n_extracted} utterances extracted, {done.n_reused} unchanged, "
                 f"{len(done.refusals)} refused, {done.seconds:.1f} s"
             )
-            _stop_above(config.max_refused_share, done, name)
+            stop_above(config.max_refused_share, done.refusals, len(segments), f"utterances of {name}")
             extracted.append(done)
         return extracted
 
@@ -189,17 +190,6 @@ def _missing(store: FeatureStore, corpus: str, modality: Modality) -> set[tuple[
         [corpus, modality.value],
     )
     return set(zip(rows["utterance_id"], rows["reason"], strict=True))
-
-
-def _stop_above(share: float, done: Extracted, feature_set: str) -> None:
-    refused = {refusal.utterance_id for refusal in done.refusals}
-    if len(refused) > share * len(done.utterance_ids):
-        common = pd.Series([refusal.reason for refusal in done.refusals]).value_counts().index[0]
-        raise dg.Failure(
-            f"{feature_set}: {len(refused)} of {len(done.utterance_ids)} utterances were refused, more than "
-            f"max_refused_share {share:.0%}; most often {common}, for example: {done.refusals[0].detail}",
-            allow_retries=False,
-        )
 
 
 def _narrate(context: dg.OpExecutionContext, feature_set: str) -> Callable[[Progress], None]:

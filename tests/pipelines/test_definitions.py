@@ -1,11 +1,8 @@
 """The deployment's definitions: names that others rely on, and what starts runs."""
 
-import json
-import shutil
 from pathlib import Path
 
 import dagster as dg
-import pytest
 
 from assets.partitions import corpus_partitions
 from pipelines.definitions import defs

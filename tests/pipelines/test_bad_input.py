@@ -1,0 +1,131 @@
+"""What is broken is refused by name and the rest goes on; what leaks is blocked before anything trains."""
+
+import csv
+import shutil
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+pytestmark = pytest.mark.pipeline
+
+
+@pytest.fixture(scope="module")
+def broken(new_deployment, demo_corpus):
+    """Two good dialogues of the demo, and one of each bad thing beside them; extracted, not trained."""
+    deployment = new_deployment()
+    root = deployment.places.corpora / "broken"
+    (root / "media").mkdir(parents=True)
+    (root / "features").mkdir()
+    for name in ("d001", "d002"):
+        shutil.copy(demo_corpus / "media" / f"{name}.mp4", root / "media")
+    (root / "media" / "letter.mp4").write_text("Dear Sir or Madam,\n" * 100)
+    with (demo_corpus / "utterances.csv").open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["dialogue_id"] in ("d001", "d002")]
+    good = dict(rows[0])
+    rows += [
+        {**good, "utterance_id": "gone", "media": "media/nowhere.mp4"},
+        {**good, "utterance_id": "outside", "media": "../../../etc/passwd"},
+        {**good, "utterance_id": "late", "start_s": "9000", "end_s": "9001"},
+        {**good, "utterance_id": "typo", "emotion": "hapy"},
+        {**good, "utterance_id": "letter", "media": "media/letter.mp4"},
+        dict(good),
+    ]
+    with (root / "utterances.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(good))
+        writer.writeheader()
+        writer.writerows(rows)
+    ids = [rows[place]["utterance_id"] for place in (0, 1, 2, 3)]
+    frames = [[[1.0, 2.0]], [[float("nan"), 0.0]], [[1.0, 2.0, 3.0]], [[0.5, 0.5]]]
+    pq.write_table(pa.table({"utterance_id": ids, "frames": frames}), root / "features" / "visual.gaze.parquet")
+    deployment.ids = ids
+    deployment.result = deployment.run("broken", select="group:ingestion or group:features", config={})
+    return deployment
+
+
+@pytest.mark.parametrize(
+    ("utterance_id", "reason"),
+    [
+        ("gone", "media_not_found"),
+        ("outside", "media_outside_corpus"),
+        ("late", "beyond_media_end"),
+        ("typo", "unknown_label"),
+        ("letter", "media_refused"),
+    ],
+)
+def test_a_bad_row_is_refused_with_its_reason(broken, utterance_id: str, reason: str):
+    rows = broken.query("SELECT reason, detail FROM quarantine WHERE utterance_id = ?", utterance_id)
+    assert rows["reason"].tolist() == [reason]
+    assert utterance_id in rows["detail"][0]
+    assert broken.query("SELECT 1 FROM utterances WHERE utterance_id = ?", utterance_id).empty
+
+
+def test_a_doubled_utterance_counts_once(broken):
+    assert len(broken.query("SELECT 1 FROM utterances WHERE utterance_id = ?", broken.ids[0])) == 1
+    reasons = broken.query("SELECT reason FROM quarantine WHERE utterance_id = ?", broken.ids[0])
+    assert reasons["reason"].tolist() == ["duplicate_utterance_id"]
+
+
+def test_a_text_file_named_mp4_is_refused_before_anything_opens_it(broken):
+    row = broken.query("SELECT verdict, reason FROM media_files WHERE media = 'media/letter.mp4'")
+    assert row.values.tolist() == [["refused", "unreadable_media"]]
+
+
+def test_bad_rows_of_a_ready_made_file_are_refused_and_good_ones_taken(broken):
+    rows = broken.query("SELECT utterance_id, valid, reason FROM features WHERE feature_set = 'gaze'")
+    states = dict(zip(rows["utterance_id"], zip(rows["valid"], rows["reason"], strict=True), strict=True))
+    first, nan, wide, last = (states[utterance_id] for utterance_id in broken.ids)
+    assert first == last == (True, "")
+    assert nan == (False, "non_finite_features")
+    assert wide == (False, "wrong_width")
+    quarantined = broken.query("SELECT utterance_id FROM quarantine WHERE stage = 'visual_features'")
+    assert set(quarantined["utterance_id"]) == {broken.ids[1], broken.ids[2]}
+
+
+def test_the_rest_of_the_corpus_goes_on(broken):
+    assert broken.result.success
+    utterances = broken.query("SELECT count(*) AS n FROM utterances")["n"][0]
+    stored = broken.query("SELECT count(*) AS n FROM features WHERE feature_set = 'compare'")["n"][0]
+    assert utterances == stored > 10
+
+
+def test_refusals_outlive_a_run_that_has_nothing_new_to_do(broken):
+    before = broken.query("SELECT utterance_id, stage, reason FROM quarantine ORDER BY ALL")
+    assert broken.run("broken", select="group:ingestion or group:features", config={}).success
+    after = broken.query("SELECT utterance_id, stage, reason FROM quarantine ORDER BY ALL")
+    assert after.equals(before)
+
+
+def test_a_corpus_of_which_most_is_broken_fails_saying_so(new_deployment):
+    deployment = new_deployment()
+    media = deployment.places.corpora / "ruined" / "media"
+    media.mkdir(parents=True)
+    for name in "abc":
+        (media / f"{name}.mp4").write_text("not a video")
+    result = deployment.run("ruined", select="group:ingestion", config={})
+    assert not result.success
+    failures = [str(event.event_specific_data) for event in result.all_events if event.is_step_failure]
+    assert len(failures) == 1 and "3 of 3 media files were refused" in failures[0]
+
+
+def test_a_speaker_on_both_sides_of_the_split_stops_the_run_before_training(new_deployment, demo_corpus: Path):
+    deployment = new_deployment()
+    root = deployment.places.corpora / "leaky"
+    shutil.copytree(demo_corpus, root)
+    with (root / "utterances.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    speaker = next(row["speaker"] for row in rows if row["split"] == "train")
+    for row in rows:
+        if row["split"] == "test":
+            row["speaker"] = speaker
+    with (root / "utterances.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    result = deployment.run("leaky", select="not key:corpora and not key:visual_features and not key:textual_features")
+    assert not result.success
+    failed = [check for check in result.get_asset_check_evaluations() if not check.passed]
+    assert [check.check_name for check in failed] == ["no_speaker_or_dialogue_crosses_splits"]
+    made = {event.asset_key.to_user_string() for event in result.get_asset_materialization_events()}
+    assert "mmin_teacher" not in made and "mmin" not in made

@@ -1,0 +1,101 @@
+"""The whole lineage on a generated corpus, from raw videos to a registered model and a page, through Dagster."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from affectory.serving import load
+from affectory.vocabulary import MODALITIES, Modality, conditions
+from pipelines.summary import summarise
+
+pytestmark = pytest.mark.pipeline
+
+
+def metadata(result, asset: str) -> dict:
+    events = [e for e in result.get_asset_materialization_events() if e.asset_key.to_user_string() == asset]
+    return {name: value.value for name, value in events[-1].materialization.metadata.items()}
+
+
+def test_every_asset_is_made_and_every_check_passes(demo):
+    assert demo.first.success
+    made = {event.asset_key.to_user_string() for event in demo.first.get_asset_materialization_events()}
+    assert {"media_files", "utterances", "missing_modality_sets", "mmin_teacher", "mmin", "evaluation_report"} <= made
+    evaluations = demo.first.get_asset_check_evaluations()
+    assert len(evaluations) == 11 and all(evaluation.passed for evaluation in evaluations)
+
+
+def test_what_was_planted_as_missing_is_recorded_as_missing_with_its_reason(demo):
+    planted = pd.read_csv(demo.places.corpora / "demo" / "planted.csv", keep_default_na=False)
+    missing = demo.query("SELECT utterance_id, modality, reason FROM features WHERE NOT valid")
+    expected = set(zip(planted["utterance_id"], planted["removed"], strict=True)) - {
+        (utterance_id, "") for utterance_id in planted["utterance_id"]
+    }
+    assert set(zip(missing["utterance_id"], missing["modality"], strict=True)) == expected
+    reasons = dict(zip(missing["modality"], missing["reason"], strict=True))
+    assert reasons.items() <= {"acoustic": "silent", "visual": "no_face", "textual": "no_transcript"}.items()
+
+
+def test_results_hold_every_condition_of_every_experiment_and_seed(demo):
+    results = demo.query("SELECT * FROM results WHERE metric = 'ua'")
+    assert set(results["condition"]) == {str(condition) for condition in conditions()}
+    assert set(results["experiment"]) == {"full_baseline", "augmented_baseline", "mmin"}
+    assert len(results) == 7 * 3 * 2
+    assert set(results["selected_on"]) == {"val"}
+
+
+def test_stored_results_are_the_metrics_of_the_stored_predictions(demo):
+    predictions = demo.query("SELECT experiment, seed, condition, label = predicted AS right FROM predictions")
+    recomputed = predictions.groupby(["experiment", "seed", "condition"])["right"].mean().rename("value")
+    stored = demo.query("SELECT experiment, seed, condition, value FROM results WHERE metric = 'wa'")
+    both = stored.merge(recomputed.reset_index(), on=["experiment", "seed", "condition"])
+    assert len(both) == len(stored)
+    np.testing.assert_allclose(both["value_x"], both["value_y"], atol=1e-12)
+
+
+def test_the_champion_scores_any_subset_of_modalities(demo):
+    model = load("models:/demo-mmin@champion", demo.places.tracking_uri)
+    generator = np.random.default_rng(0)
+    frames = {m: generator.normal(size=(5, model.inputs[m].width)).astype(np.float32) for m in MODALITIES}
+    rows = {m: [frames[m] if m in condition else None for condition in conditions()] for m in MODALITIES}
+    prediction = model.predict(rows)
+    assert [str(used) for used in prediction.modalities_used] == [str(condition) for condition in conditions()]
+    np.testing.assert_allclose(prediction.probabilities.sum(axis=1), 1, atol=1e-5)
+    assert {m: model.inputs[m].feature_set for m in MODALITIES} == {
+        Modality.ACOUSTIC: "compare", Modality.VISUAL: "face_mesh", Modality.TEXTUAL: "minilm",
+    }  # fmt: skip
+
+
+def test_the_page_and_the_terminal_show_the_same_table(demo):
+    page = (demo.places.reports / "demo" / "evaluation.html").read_text()
+    text = summarise(demo.places, "demo")
+    value = demo.query(
+        "SELECT avg(value) AS v FROM results WHERE metric = 'ua' AND experiment = 'mmin' AND condition = '{a,v,t}'"
+    )["v"][0]
+    assert f"{value:.3f}" in page and re.search(rf"{value:.3f}".removeprefix("0"), text)
+    assert str(demo.places.reports / "demo" / "evaluation.html") in text
+
+
+def test_a_second_run_extracts_nothing_and_trains_nothing(demo):
+    before = demo.query("SELECT DISTINCT mlflow_run_id FROM results ORDER BY ALL")
+    again = demo.run("demo")
+    assert again.success
+    for modality in MODALITIES:
+        assert metadata(again, f"{modality}_features")["extracted"] == 0
+    assert metadata(again, "mmin")["alias"] == "champion"
+    pd.testing.assert_frame_equal(demo.query("SELECT DISTINCT mlflow_run_id FROM results ORDER BY ALL"), before)
+
+
+def test_a_changed_clip_is_extracted_again_alone(demo):
+    table = demo.places.corpora / "demo" / "utterances.csv"
+    lines = table.read_text().splitlines()
+    fields = lines[1].split(",")
+    start = lines[0].split(",").index("start_s")
+    fields[start] = f"{float(fields[start]) + 0.1:.3f}"
+    original = table.read_text()
+    table.write_text("\n".join([lines[0], ",".join(fields), *lines[2:]]) + "\n")
+    result = demo.run("demo", select="key:utterances or key:acoustic_features or key:textual_features")
+    table.write_text(original)
+    assert metadata(result, "acoustic_features")["extracted"] == 1
+    assert metadata(result, "textual_features")["extracted"] == 0
