@@ -24,9 +24,10 @@ _BATCH_ROWS = 256
 def logits_under(model: Model, data: PackedFeatures, rows: np.ndarray, under: Sequence[Condition] | None) -> np.ndarray:
     """float32 [K, n, C]: logits of the rows at positions `rows` under each condition; None: once, as the rows are.
 
-    A row that has none of a condition's modalities is scored as it is. The model is left in evaluation mode.
+    A row that has none of a condition's modalities is scored as it is. The model is left in evaluation mode, on the
+    data's device.
     """
-    model.eval()
+    model.to(data.device).eval()
     masks = condition_masks(under, data.modalities) if under else torch.ones(1, len(data.modalities), dtype=torch.bool)
     by_length = rows[np.argsort(data.longest(rows), kind="stable")]  # rows of one length share a batch
     parts = []

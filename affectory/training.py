@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,7 @@ def fit(
     seed: int,
     callbacks: Sequence[Callback] = (),
     checkpoint: Path | None = None,
+    checkpoint_every_s: float = 10.0,
 ) -> Fit:
     """Train on the rows `train`, select on the rows `val` (positions in `data`), leave the model with the best weights.
 
@@ -65,7 +67,7 @@ def fit(
     state = _Progress(identity=f"{seed} {asdict(schedule)} {under} {len(train)} {len(val)}")
     if checkpoint is not None and checkpoint.exists():
         state.load(checkpoint, model, optimizer)
-    masks = condition_masks(under, data.modalities)
+    masks, saved_at = condition_masks(under, data.modalities), monotonic()
     with torch.random.fork_rng(devices=[data.device] if data.device.type == "cuda" else []):
         for epoch in range(len(state.history), schedule.epochs):
             generator = torch.Generator().manual_seed(_epoch_seed(seed, epoch))
@@ -89,8 +91,11 @@ def fit(
             state.keep(model, measured)
             for callback in callbacks:
                 callback(epoch + 1, measured)
-            if checkpoint is not None:
+            if checkpoint is not None and (
+                epoch + 1 == schedule.epochs or monotonic() - saved_at >= checkpoint_every_s
+            ):
                 state.save(checkpoint, model, optimizer)
+                saved_at = monotonic()
     model.load_state_dict(state.best)
     return Fit(state.best, state.best_epoch, state.best_score, state.history)
 

@@ -7,7 +7,7 @@ from affectory.vocabulary import Condition, Modality
 from tests.fixtures.datasets import packed, small_dataset
 
 A, V = Modality.ACOUSTIC, Modality.VISUAL
-PLAIN = ModalityInput("set", "1", 1, False, np.zeros(1, np.float32), np.ones(1, np.float32))
+PLAIN = ModalityInput("set", "1", 1, False, np.zeros(1, np.float32), np.ones(1, np.float32), limit=9.0)
 
 
 def one_modality(rows: list, splits: list[str], labels: list[int] | None = None) -> Dataset:
@@ -69,6 +69,16 @@ def test_a_batch_is_padded_with_zeros_and_masked():
 def test_a_batch_of_rows_that_all_miss_a_modality_has_one_masked_step():
     data = PackedFeatures({A: Sequences.from_rows("set", [None, None], 1)}, np.array([0, 1]), {A: PLAIN})
     assert data.batch(np.array([0, 1])).frames[A].shape == (2, 1, 1)
+
+
+def test_values_far_from_the_mean_are_cut():
+    fitted = ModalityInput("set", "1", 1, False, np.full(1, 3.0, np.float32), np.full(1, 2.0, np.float32), limit=4.0)
+    rows = Sequences.from_rows("set", [np.array([[5.0], [3e38], [-1e9]])], 1)
+    assert PackedFeatures({A: rows}, np.array([0]), {A: fitted}).batch(np.array([0])).frames[A].flatten().tolist() == [
+        1.0,
+        4.0,
+        -4.0,
+    ]
 
 
 def test_frames_beyond_the_limit_are_not_read():

@@ -53,7 +53,7 @@ def test_a_training_that_is_killed_and_resumed_equals_an_undisturbed_one_bit_for
     checkpoint = tmp_path / "run" / "checkpoint.pt"
     undisturbed = run(new_model(dropout=0.4))
     with pytest.raises(KilledError):
-        run(new_model(dropout=0.4), callbacks=[kill], checkpoint=checkpoint)
+        run(new_model(dropout=0.4), callbacks=[kill], checkpoint=checkpoint, checkpoint_every_s=0)
     seen: list[int] = []
     resumed = run(new_model(dropout=0.4), callbacks=[lambda epoch, _: seen.append(epoch)], checkpoint=checkpoint)
     assert seen == [3, 4]  # the third epoch's checkpoint was never written

@@ -83,13 +83,24 @@ def _paper() -> dict[str, Config]:
 
 
 def _default() -> dict[str, Config]:
-    """For corpora of about a thousand utterances, where the published schedule ends before it has learned."""
+    """For corpora of about a thousand utterances, chosen on the validation part of ravdess.
+
+    The published schedule ends there before it has learned; weights of 4 and 2 drown the classification; and a model
+    that is to be deployed must also have seen full rows.
+    """
     rows = _official_code()
     schedule = Schedule(constant_epochs=15, decay_epochs=15, batch_size=32, learning_rate=1e-3)
-    rows["augmented_baseline"] = replace(
-        rows["augmented_baseline"], training_conditions="full_and_missing", init="kaiming"
-    )
+    both: dict[str, Any] = {"training_conditions": "full_and_missing", "init": "kaiming", "dropout": 0.3}
+    rows["augmented_baseline"] = replace(rows["augmented_baseline"], **both)
+    rows["mmin"] = replace(rows["mmin"], block_widths=(128, 64, 32), forward_weight=0.5, cycle_weight=0.25, **both)
     return {name: replace(config, schedule=schedule) for name, config in rows.items()}
+
+
+def _quick() -> dict[str, Config]:
+    """Half the width and epochs of the default: for a first look, and for the demo corpus."""
+    schedule = Schedule(constant_epochs=8, decay_epochs=8, batch_size=32, learning_rate=1e-3)
+    small: dict[str, Any] = {"schedule": schedule, "width": 64, "blocks": 3, "block_widths": (64, 32)}
+    return {name: replace(config, **small) for name, config in _default().items()}
 
 
 def _debug() -> dict[str, Config]:
@@ -99,7 +110,13 @@ def _debug() -> dict[str, Config]:
     return {name: replace(config, **tiny) for name, config in _official_code().items()}
 
 
-PRESETS = {"default": _default(), "official_code": _official_code(), "paper": _paper(), "debug": _debug()}
+PRESETS = {
+    "default": _default(),
+    "quick": _quick(),
+    "official_code": _official_code(),
+    "paper": _paper(),
+    "debug": _debug(),
+}
 
 
 def build(
