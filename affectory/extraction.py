@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from math import ceil
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 
 from pebble import ProcessExpired, ProcessPool
 
@@ -33,6 +33,7 @@ SPEECH_PER_DEPTH = 0.2
 UNKNOWN_S = 60.0  # the assumed length of an utterance without an end
 TIMEOUT_PER_MEDIA_S = 2.0  # seconds allowed for a second of media; the slowest set needs about 0.1
 PROGRESS_EVERY_S = 2.0
+STARTING_S = 120.0  # for workers to start on a machine that is busy
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ def extract(
     and TIMEOUT_PER_MEDIA_S for each second of its utterances. Faults of single utterances become missing rows and
     refusals; raises FeatureSetError where the set cannot be used at all, OSError where parts cannot be written.
     """
-    begun = time.monotonic()
+    begun, known = time.monotonic(), frozenset(known)
     folder = staging / feature_set.name
     folder.mkdir(parents=True, exist_ok=True)
     _sweep(folder)
@@ -172,6 +173,19 @@ class _Meter:
         self._report(Progress(self.done, self.total, rate, (self.total - self.done) / rate if rate else 0.0))
 
 
+@dataclass(frozen=True)
+class _Task:
+    """What one worker gets at once, and how long it may take."""
+
+    jobs: list[_Job]
+    timeout_s: float
+    retry: bool = False
+
+    @property
+    def allowed_s(self) -> float:
+        return self.timeout_s + TIMEOUT_PER_MEDIA_S * sum(job.length_s for job in self.jobs)
+
+
 @dataclass
 class _Run:
     """One extraction's worker pool: tasks in flight, and the second try of what a lost worker left undone."""
@@ -181,11 +195,13 @@ class _Run:
     workers: int
     timeout_s: float
     meter: _Meter
-    in_flight: dict[Future, tuple[list[_Job], bool]] = field(default_factory=dict)
+    in_flight: dict[Future, _Task] = field(default_factory=dict)
     finished: SimpleQueue[Future] = field(default_factory=SimpleQueue)
 
     def finish(self) -> None:
-        tasks = _tasks(self.jobs, self.workers)
+        tasks = [_Task(jobs, self.timeout_s) for jobs in _chunks(self.jobs, self.workers)]
+        # Some task is always running, so one ends within the longest time allowed; if none does, the pool is lost.
+        longest_s = max(task.allowed_s for task in tasks) + STARTING_S
         pool = ProcessPool(
             max_workers=min(self.workers, len(tasks)),
             context=LeanSpawnContext(),
@@ -193,48 +209,50 @@ class _Run:
         )
         try:
             for task in tasks:
-                self._schedule(pool, task, retry=False)
+                self._schedule(pool, task)
             while self.in_flight:
-                self._settle(pool, self.finished.get())
+                self._settle(pool, self.finished.get(timeout=longest_s))
+        except Empty as error:
+            raise FeatureSetError(f"the workers for {self.feature_set.name} stopped answering; run it again") from error
         finally:
             pool.stop()
             pool.join()
 
-    def _schedule(self, pool: ProcessPool, task: list[_Job], *, retry: bool) -> None:
-        allowed_s = self.timeout_s + TIMEOUT_PER_MEDIA_S * sum(job.length_s for job in task)
-        future = pool.schedule(_extract_jobs, args=(self.feature_set, task), timeout=allowed_s)
-        self.in_flight[future] = (task, retry)
+    def _schedule(self, pool: ProcessPool, task: _Task) -> None:
+        future = pool.schedule(_extract_jobs, args=(self.feature_set, task.jobs), timeout=task.allowed_s)
+        self.in_flight[future] = task
         future.add_done_callback(self.finished.put)
 
     def _settle(self, pool: ProcessPool, future: Future) -> None:
         """Account for a finished task; a lost worker's unfinished utterances are tried again or recorded."""
-        task, retry = self.in_flight.pop(future)
+        task = self.in_flight.pop(future)
         try:
             future.result()
             unfinished: list[_Job] = []
         except BrokenProcessPool as error:
-            raise FeatureSetError(f"the workers for {self.feature_set.name} died before they took any task") from error
+            raise FeatureSetError(f"the workers for {self.feature_set.name} died while idle; run it again") from error
         except (TimeoutError, ProcessExpired) as error:
-            unfinished = [job for job in task if not job.is_done()]
-            if retry and unfinished:
-                self._record_loss(unfinished[0], error)
+            unfinished = [job for job in task.jobs if not job.is_done()]
+            if task.retry and unfinished:
+                self._record_loss(task, error)
                 unfinished = []
-        self.meter.advance(len(task) - len(unfinished))
+        self.meter.advance(len(task.jobs) - len(unfinished))
         for job in unfinished:
-            self._schedule(pool, [job], retry=True)
+            self._schedule(pool, _Task([job], self.timeout_s, retry=True))
 
-    def _record_loss(self, job: _Job, error: Exception) -> None:
+    def _record_loss(self, task: _Task, error: Exception) -> None:
+        (job,) = task.jobs
         if isinstance(error, ProcessExpired):
             reason, detail = "extraction_crashed", f"its worker died twice (exit code {error.exitcode})"
         else:
-            allowed_s = self.timeout_s + TIMEOUT_PER_MEDIA_S * job.length_s
-            reason, detail = "extraction_timeout", f"not finished within {allowed_s:.0f} s, alone, at the second try"
+            detail = f"not finished within {task.allowed_s:.0f} s, alone, at the second try"
+            reason = "extraction_timeout"
         row = missing_row(job.segment.utterance_id, self.feature_set.width, reason, detail, refused=True)
         # No fingerprint: a machine that was overloaded once must not make data missing for ever.
         write_part(job.failed_part, row, "", self.feature_set.width)
 
 
-def _tasks(jobs: Sequence[_Job], workers: int) -> list[list[_Job]]:
+def _chunks(jobs: Sequence[_Job], workers: int) -> list[list[_Job]]:
     """Consecutive utterances of a file together; small files share a task; the longest task first.
 
     With few utterances the tasks are smaller, so that every worker gets some; a task ends with its file where it can,

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from affectory.features.feature_set import FeatureRow, FeatureSetError, Segment
-from affectory.features.text import LONGEST, REMEDY, installed, rows_from_text, transcript_source, weights_sha256
+from affectory.features.feature_set import REMEDY, FeatureRow, FeatureSetError, Segment, installed
+from affectory.features.text import LONGEST, rows_from_text, transcript_source, weights_sha256
 from affectory.vocabulary import Modality
 
 if TYPE_CHECKING:

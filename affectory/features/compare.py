@@ -12,8 +12,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from affectory.features.feature_set import FeatureRow, Segment, media_source
-from affectory.features.opensmile_engine import COMPARE_2016, analyse, engine_version
+from affectory.features.feature_set import FeatureRow, Segment, installed, media_source
+from affectory.features.opensmile_engine import COMPARE_2016, analyse
 from affectory.features.sound import rows_from_sound
 from affectory.vocabulary import Modality
 
@@ -54,7 +54,7 @@ class Compare:
 
     @property
     def version(self) -> str:
-        return f"1, {engine_version()}"
+        return f"1, {installed('opensmile')}"
 
     @property
     def options(self) -> Mapping[str, object]:

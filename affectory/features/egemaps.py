@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from affectory.features.feature_set import FeatureRow, Segment, media_source
-from affectory.features.opensmile_engine import EGEMAPS_V02, analyse, engine_version
+from affectory.features.feature_set import FeatureRow, Segment, installed, media_source
+from affectory.features.opensmile_engine import EGEMAPS_V02, analyse
 from affectory.features.sound import rows_from_sound
 from affectory.vocabulary import Modality
 
@@ -26,7 +26,7 @@ class Egemaps:
 
     @property
     def version(self) -> str:
-        return f"1, {engine_version()}"
+        return f"1, {installed('opensmile')}"
 
     @property
     def options(self) -> Mapping[str, object]:

@@ -16,7 +16,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -25,10 +24,12 @@ import numpy as np
 from affectory.features.face_geometry import COLUMNS, POINTS, describe_faces
 from affectory.features.feature_set import (
     LEAST_DECODED,
+    REMEDY,
     FeatureRow,
     FeatureSetError,
     Segment,
     decoded_share,
+    installed,
     media_source,
     missing_row,
 )
@@ -53,12 +54,7 @@ class FaceMesh:
 
     @property
     def version(self) -> str:
-        try:
-            return f"1, mediapipe {version('mediapipe')}"
-        except PackageNotFoundError as error:
-            raise FeatureSetError(
-                "`face_mesh` needs mediapipe, which is not installed: pip install 'affectory[extract]'"
-            ) from error
+        return f"1, {installed('mediapipe')}"
 
     @property
     def options(self) -> Mapping[str, object]:
@@ -187,7 +183,7 @@ def _engine_class() -> type[Engine]:
         with _without_pyplot():
             from mediapipe.python.solutions.face_mesh import FaceMesh as Engine
     except ImportError as error:
-        raise FeatureSetError(f"mediapipe cannot be loaded ({error}): pip install 'affectory[extract]'") from error
+        raise FeatureSetError(f"mediapipe cannot be loaded ({error}): {REMEDY}") from error
     cv2.setNumThreads(1)
     return Engine
 

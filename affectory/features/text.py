@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,6 @@ from affectory.features.feature_set import FeatureRow, FeatureSetError, Segment,
 
 BATCH = 32  # transcripts a forward; 8 to 64 are equally fast on two cores, one at a time is 2.5 times slower
 LONGEST = 512  # word pieces, the special ones included; a longer transcript is cut
-REMEDY = "pip install 'affectory[extract]'"
 
 Encode = Callable[[list[str]], list[np.ndarray]]  # transcripts -> float32 [T, D] each
 
@@ -67,11 +65,3 @@ def check_weights(folder: Path, sha256: str, name: str) -> None:
         raise FeatureSetError(
             f"the weights of {name} are not the expected ones: sha256 {sha256} expected, {found} found; reinstall it"
         )
-
-
-def installed(package: str) -> str:
-    """`torch 2.15.0`; raises FeatureSetError where it is not installed."""
-    try:
-        return f"{package} {version(package)}"
-    except PackageNotFoundError as error:
-        raise FeatureSetError(f"textual features need {package}, which is not installed: {REMEDY}") from error
