@@ -48,7 +48,10 @@ class Progress:
 
 @dataclass(frozen=True)
 class Extraction:
-    """What an extraction left: parts to load, counts, faults. `n_reused` were known or already in staging."""
+    """What an extraction left: the parts to load in the order of the segments, counts, faults.
+
+    `n_reused` were known or already in staging. Faults of what is known already are not told again.
+    """
 
     parts: list[Path]
     n_extracted: int
