@@ -28,7 +28,7 @@ class Fit:
 
     state: dict[str, Tensor]
     best_epoch: int  # counted from 1
-    best_score: float  # mean UA on validation over the conditions that were trained on
+    best_score: float  # mean UA on validation over the conditions that were trained on; NaN without validation rows
     history: list[dict[str, float]]  # one dict an epoch, as the callbacks received it
 
 
@@ -111,8 +111,8 @@ class _Progress:
 
     def keep(self, model: Model, measured: dict[str, float]) -> None:
         self.history.append(measured)
-        reached = measured.get("val/score", float(len(self.history)))  # nothing to select on: the last epoch
-        if reached > self.best_score:
+        reached = measured.get("val/score", float("nan"))
+        if not reached <= self.best_score:  # nothing to select on: the last epoch
             self.best_epoch, self.best_score = len(self.history), reached
             self.best = {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from affectory.batches import fit_inputs
+from affectory.batches import PackedFeatures, fit_inputs
 from affectory.family import Model, Schedule
 from affectory.models import mmin
 from affectory.training import Fit, TrainingError, fit
@@ -34,6 +34,15 @@ def digest(state: dict[str, torch.Tensor]) -> str:
 
 def run(model: Model, seed: int = 5, schedule: Schedule = SCHEDULE, **options) -> Fit:
     return fit(model, packed(DATASET), TRAIN, VAL, schedule=schedule, seed=seed, **options)
+
+
+@pytest.mark.gpu
+def test_a_training_on_cuda_comes_near_the_one_on_the_cpu():
+    if not torch.cuda.is_available():
+        pytest.skip("needs CUDA")
+    data = PackedFeatures.from_dataset(DATASET, fit_inputs(DATASET, TRAIN), "cuda")
+    on_gpu, on_cpu = fit(new_model(), data, TRAIN, VAL, schedule=SCHEDULE, seed=5), run(new_model())
+    assert on_gpu.history[0]["loss/total"] == pytest.approx(on_cpu.history[0]["loss/total"], rel=1e-3)
 
 
 class KilledError(Exception):
@@ -125,7 +134,7 @@ def test_the_validation_rows_are_never_trained_on():
 
 def test_without_validation_rows_the_last_epoch_is_kept():
     trained = fit(new_model(), packed(DATASET), TRAIN, VAL[:0], schedule=SCHEDULE, seed=0)
-    assert trained.best_epoch == 4 and "val/score" not in trained.history[0]
+    assert trained.best_epoch == 4 and np.isnan(trained.best_score) and "val/score" not in trained.history[0]
 
 
 def test_no_training_rows_and_a_loss_that_is_not_finite_are_refused():
