@@ -22,6 +22,7 @@ def read_parts(parts: Iterable[Path]) -> Iterator[pa.Table]:
     the parts differ in width.
     """
     rows: list[pa.Table] = []
+    n_bytes = 0
     seen: set[str] = set()
     widths: dict[int, Path] = {}
     for part in parts:
@@ -32,11 +33,12 @@ def read_parts(parts: Iterable[Path]) -> Iterator[pa.Table]:
                 raise PartError(f"frames are {found} wide; expected one width: delete the parts of the older version")
             _refuse_repeated(table, seen, part)
             rows.append(table)
-            if sum(chunk.nbytes for chunk in rows) >= CHUNK_BYTES:
-                yield pa.concat_tables(rows)
-                rows = []
+            n_bytes += table.nbytes
+            if n_bytes >= CHUNK_BYTES:
+                yield pa.concat_tables(rows).combine_chunks()
+                rows, n_bytes = [], 0
     if rows:
-        yield pa.concat_tables(rows)
+        yield pa.concat_tables(rows).combine_chunks()
 
 
 def _tables(part: Path) -> Iterator[pa.Table]:

@@ -90,7 +90,7 @@ class FeatureStore(dg.ConfigurableResource):
                 if table is None:
                     return 0
                 present = [part for part in parts if part.exists()]
-                _refuse_vanished(connection, table, corpus, [part for part in parts if part not in set(present)])
+                _refuse_vanished(connection, table, corpus, set(parts).difference(present))
                 n_rows = sum(_load(connection, table, corpus, rows) for rows in read_parts(present))
                 _keep_only(connection, table, corpus, keep)
             for part in present:
@@ -176,7 +176,7 @@ def _width(connection: duckdb.DuckDBPyConnection, table: str, corpus: str) -> in
     return connection.execute(f'SELECT max(width) FROM "{table}" WHERE corpus = ?', [corpus]).fetchall()[0][0]
 
 
-def _refuse_vanished(connection: duckdb.DuckDBPyConnection, table: str, corpus: str, vanished: list[Path]) -> None:
+def _refuse_vanished(connection: duckdb.DuckDBPyConnection, table: str, corpus: str, vanished: set[Path]) -> None:
     """A part that is gone was loaded by a run beside this one, which its name (the fingerprint) shows, or is lost."""
     for part in vanished:
         stored = connection.execute(
