@@ -8,6 +8,8 @@ export AFFECTORY_CORPORA ?= $(AFFECTORY_HOME)/corpora
 export DAGSTER_HOME := $(AFFECTORY_HOME)/dagster
 export MLFLOW_DISABLE_TELEMETRY := true
 export HF_HUB_DISABLE_TELEMETRY := 1
+# `dg launch` needs a running deployment; the superseded command does not.
+export PYTHONWARNINGS := ignore:Function `asset_materialize_command` is superseded
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
@@ -28,7 +30,7 @@ setup: .venv/.ready ## create .venv from requirements.lock
 demo: setup ## generate the demo corpus, materialise the whole lineage on it, print the table
 	@affectory demo-corpus $(AFFECTORY_CORPORA)/demo
 	@$(MAKE) --no-print-directory corpora
-	@$(MAKE) --no-print-directory materialize CORPUS=demo
+	@$(MAKE) --no-print-directory materialize CORPUS=demo CONFIG=examples/demo.yaml
 	@python -m pipelines.summary demo
 
 corpora: setup ## register the corpus folders found in AFFECTORY_CORPORA as partitions

@@ -7,6 +7,7 @@ import pandas as pd
 
 from affectory.batches import Dataset
 from affectory.corpora import Corpus
+from affectory.corpora.demo.answers import planted_facts
 from affectory.report import CorpusFacts, Provenance, ReportData
 from ops.datasets import digest, read_dataset, stored_choice
 from ops.training import unfit
@@ -62,7 +63,7 @@ def corpus_facts(store: FeatureStore, corpus: Corpus) -> CorpusFacts:
         protocol=store.query(PROTOCOL, [corpus.name])["protocol"].fillna("").iloc[0],
         description=corpus.description,
         licence=corpus.licence,
-        planted=corpus.planted,
+        planted=planted_facts(corpus.root),
     )
 
 

@@ -12,7 +12,7 @@ class Compute(dg.ConfigurableResource):
     """`device`: `auto` (a GPU where there is one), `cpu`, `cuda` or `cuda:<n>`; `threads` 0: torch's choice."""
 
     device: str = "auto"
-    threads: int = 0
+    threads: int = 1
 
     def torch_device(self) -> "torch.device":
         """The device, with torch's threads set; ValueError, with the remedy, when it is not there."""

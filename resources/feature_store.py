@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
-import duckdb
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -20,6 +19,8 @@ from resources.store_rows import insert, registered, replace, rows_of
 from resources.store_tables import REPLACED_BY, add_feature_set, known_feature_table
 
 if TYPE_CHECKING:
+    import duckdb
+
     from affectory.batches import Sequences
 
 
@@ -145,14 +146,14 @@ class FeatureStore(dg.ConfigurableResource):
                 raise StoreError(f"expected one SELECT, got {sql!r}")
             return relation.to_arrow_table().to_pandas(maps_as_pydicts="strict")
 
-    def _writing(self, purpose: str) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+    def _writing(self, purpose: str) -> "AbstractContextManager[duckdb.DuckDBPyConnection]":
         return writing(Path(self.path), timeout_s=self.lock_timeout_s, purpose=purpose)
 
-    def _reading(self, purpose: str) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+    def _reading(self, purpose: str) -> "AbstractContextManager[duckdb.DuckDBPyConnection]":
         return reading(Path(self.path), timeout_s=self.lock_timeout_s, purpose=purpose)
 
 
-def _load(connection: duckdb.DuckDBPyConnection, table: str, corpus: str, rows: pa.Table) -> int:
+def _load(connection: "duckdb.DuckDBPyConnection", table: str, corpus: str, rows: pa.Table) -> int:
     width = rows.column("width")[0].as_py()
     with registered(connection, rows.append_column("corpus", pa.array([corpus] * len(rows)))) as incoming:
         connection.execute(
@@ -164,7 +165,7 @@ def _load(connection: duckdb.DuckDBPyConnection, table: str, corpus: str, rows: 
     return len(rows)
 
 
-def _keep_only(connection: duckdb.DuckDBPyConnection, table: str, corpus: str, keep: Collection[str]) -> None:
+def _keep_only(connection: "duckdb.DuckDBPyConnection", table: str, corpus: str, keep: Collection[str]) -> None:
     with registered(connection, pa.table({"utterance_id": pa.array(sorted(keep), pa.string())})) as kept:
         connection.execute(
             f'DELETE FROM "{table}" WHERE corpus = ? AND utterance_id NOT IN (SELECT utterance_id FROM {kept})',
@@ -172,11 +173,11 @@ def _keep_only(connection: duckdb.DuckDBPyConnection, table: str, corpus: str, k
         )
 
 
-def _width(connection: duckdb.DuckDBPyConnection, table: str, corpus: str) -> int | None:
+def _width(connection: "duckdb.DuckDBPyConnection", table: str, corpus: str) -> int | None:
     return connection.execute(f'SELECT max(width) FROM "{table}" WHERE corpus = ?', [corpus]).fetchall()[0][0]
 
 
-def _refuse_vanished(connection: duckdb.DuckDBPyConnection, table: str, corpus: str, vanished: set[Path]) -> None:
+def _refuse_vanished(connection: "duckdb.DuckDBPyConnection", table: str, corpus: str, vanished: set[Path]) -> None:
     """A part that is gone was loaded by a run beside this one, which its name (the fingerprint) shows, or is lost."""
     for part in vanished:
         stored = connection.execute(
@@ -187,7 +188,7 @@ def _refuse_vanished(connection: duckdb.DuckDBPyConnection, table: str, corpus: 
 
 
 def _read_frames(
-    connection: duckdb.DuckDBPyConnection, table: str, corpus: str, utterance_ids: Sequence[str], width: int
+    connection: "duckdb.DuckDBPyConnection", table: str, corpus: str, utterance_ids: Sequence[str], width: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Lengths int64 [N] and frames float32 [sum T, D], copied row by row (an utterance, not a frame) out of Arrow."""
     wanted = pa.table({"utterance_id": pa.array(utterance_ids, pa.string()), "position": np.arange(len(utterance_ids))})

@@ -9,11 +9,14 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-
-import duckdb
+from typing import TYPE_CHECKING
 
 from resources.file_lock import LockTimeoutError, hold
 from resources.store_tables import FORMAT, create_tables
+
+# duckdb is imported where it is used: what Dagster keeps of this module to the end would make it print leaks.
+if TYPE_CHECKING:
+    import duckdb
 
 # No SQL reaches another file, the network or a Python variable, and none can switch that off again.
 LOCKED_DOWN: dict[str, str | bool | int | float | list[str]] = {
@@ -38,7 +41,7 @@ class StoreBusyError(StoreError, TimeoutError):
 
 
 @contextmanager
-def writing(path: Path, *, timeout_s: float, purpose: str) -> Iterator[duckdb.DuckDBPyConnection]:
+def writing(path: Path, *, timeout_s: float, purpose: str) -> Iterator["duckdb.DuckDBPyConnection"]:
     """The only connection to the file, made if it is not there; raises StoreBusyError after `timeout_s` seconds."""
     deadline = time.monotonic() + timeout_s
     with _locked(path, timeout_s, purpose):
@@ -52,7 +55,7 @@ def writing(path: Path, *, timeout_s: float, purpose: str) -> Iterator[duckdb.Du
 
 
 @contextmanager
-def reading(path: Path, *, timeout_s: float, purpose: str) -> Iterator[duckdb.DuckDBPyConnection]:
+def reading(path: Path, *, timeout_s: float, purpose: str) -> Iterator["duckdb.DuckDBPyConnection"]:
     """A connection that cannot write, beside other readers; raises StoreBusyError after `timeout_s` seconds."""
     deadline = time.monotonic() + timeout_s
     with _locked(path, timeout_s, purpose):
@@ -66,8 +69,10 @@ def reading(path: Path, *, timeout_s: float, purpose: str) -> Iterator[duckdb.Du
 
 
 @contextmanager
-def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+def transaction(connection: "duckdb.DuckDBPyConnection") -> Iterator[None]:
     """All of the block or none of it."""
+    import duckdb
+
     connection.begin()
     try:
         yield
@@ -90,6 +95,8 @@ def _locked(path: Path, timeout_s: float, purpose: str) -> Iterator[None]:
 
 def _create(path: Path) -> None:
     """Make the tables under another name, so that a file under the final name is always complete."""
+    import duckdb
+
     new = path.with_name(f"{path.name}.new")
     for leftover in (new, new.with_name(f"{new.name}.wal")):
         leftover.unlink(missing_ok=True)
@@ -98,7 +105,9 @@ def _create(path: Path) -> None:
     new.replace(path)
 
 
-def _open(path: Path, deadline: float, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+def _open(path: Path, deadline: float, *, read_only: bool) -> "duckdb.DuckDBPyConnection":
+    import duckdb
+
     while True:
         try:
             connection = duckdb.connect(str(path), read_only=read_only, config=LOCKED_DOWN)
@@ -116,7 +125,9 @@ def _open(path: Path, deadline: float, *, read_only: bool) -> duckdb.DuckDBPyCon
     return connection
 
 
-def _check_format(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+def _check_format(connection: "duckdb.DuckDBPyConnection", path: Path) -> None:
+    import duckdb
+
     try:
         found = connection.execute("SELECT format FROM store").fetchall()
     except duckdb.CatalogException:

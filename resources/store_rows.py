@@ -2,17 +2,22 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
 
-import duckdb
 import pandas as pd
 import pyarrow as pa
 
 from resources.store_tables import REPLACED_BY
 
+if TYPE_CHECKING:
+    import duckdb
+
 
 @contextmanager
-def registered(connection: duckdb.DuckDBPyConnection, rows: pa.Table) -> Iterator[str]:
+def registered(connection: "duckdb.DuckDBPyConnection", rows: pa.Table) -> Iterator[str]:
     """Give the block an Arrow table under the SQL name `incoming`."""
+    import duckdb
+
     connection.register("incoming", rows)
     try:
         yield "incoming"
@@ -21,7 +26,7 @@ def registered(connection: duckdb.DuckDBPyConnection, rows: pa.Table) -> Iterato
             connection.unregister("incoming")
 
 
-def rows_of(connection: duckdb.DuckDBPyConnection, table: str, frame: pd.DataFrame) -> pa.Table:
+def rows_of(connection: "duckdb.DuckDBPyConnection", table: str, frame: pd.DataFrame) -> pa.Table:
     """`frame` with exactly the columns of `table`; ValueError names those that are missing or unknown."""
     columns = dict(
         connection.execute(
@@ -36,7 +41,7 @@ def rows_of(connection: duckdb.DuckDBPyConnection, table: str, frame: pd.DataFra
     return pa.table({name: _column(frame.loc[:, name], kind) for name, kind in columns.items()})
 
 
-def replace(connection: duckdb.DuckDBPyConnection, table: str, corpus: str, rows: pa.Table) -> None:
+def replace(connection: "duckdb.DuckDBPyConnection", table: str, corpus: str, rows: pa.Table) -> None:
     """Insert `rows` in the place of those that agree with one of them in the table's REPLACED_BY columns."""
     keys = ", ".join(REPLACED_BY[table])
     with registered(connection, rows) as incoming:
@@ -47,7 +52,7 @@ def replace(connection: duckdb.DuckDBPyConnection, table: str, corpus: str, rows
     insert(connection, table, rows)
 
 
-def insert(connection: duckdb.DuckDBPyConnection, table: str, rows: pa.Table) -> None:
+def insert(connection: "duckdb.DuckDBPyConnection", table: str, rows: pa.Table) -> None:
     with registered(connection, rows) as incoming:
         connection.execute(f"INSERT INTO {table} BY NAME SELECT * FROM {incoming}")
 

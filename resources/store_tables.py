@@ -2,8 +2,11 @@
 
 import hashlib
 import re
+from typing import TYPE_CHECKING
 
-import duckdb
+if TYPE_CHECKING:
+    import duckdb
+
 
 FORMAT = 1  # rises when a definition below changes
 
@@ -114,20 +117,20 @@ def feature_table(feature_set: str) -> str:
     return f"feature_{re.sub(r'[^a-z0-9]+', '_', feature_set.lower())[:50]}_{digest}"
 
 
-def create_tables(connection: duckdb.DuckDBPyConnection) -> None:
+def create_tables(connection: "duckdb.DuckDBPyConnection") -> None:
     """Define everything in an empty database."""
     connection.execute(TABLES)
     connection.execute("INSERT INTO store VALUES (?)", [FORMAT])
 
 
-def known_feature_table(connection: duckdb.DuckDBPyConnection, feature_set: str) -> str | None:
+def known_feature_table(connection: "duckdb.DuckDBPyConnection", feature_set: str) -> str | None:
     """The table of a feature set that is in the catalogue, else None."""
     table = feature_table(feature_set)
     known = connection.execute("SELECT 1 FROM feature_sets WHERE feature_set = ?", [feature_set]).fetchall()
     return table if known else None
 
 
-def add_feature_set(connection: duckdb.DuckDBPyConnection, feature_set: str, modality: str) -> str:
+def add_feature_set(connection: "duckdb.DuckDBPyConnection", feature_set: str, modality: str) -> str:
     """The table of a feature set, made when it is first seen; ValueError when the name is taken by another modality."""
     table = feature_table(feature_set)
     known = connection.execute("SELECT modality FROM feature_sets WHERE feature_set = ?", [feature_set]).fetchall()

@@ -1,5 +1,6 @@
 """The deployment's definitions: names that others rely on, and what starts runs."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
@@ -52,7 +53,11 @@ def test_jobs_and_the_weekly_retraining_are_there():
 def test_the_weekly_retraining_asks_for_a_run_of_each_registered_corpus():
     with dg.instance_for_test() as instance:
         instance.add_dynamic_partitions("corpus", ["demo", "mine"])
-        context = dg.build_schedule_context(instance=instance, scheduled_execution_time=dg_time())
+        context = dg.build_schedule_context(
+            instance=instance,
+            repository_def=defs.get_repository_def(),
+            scheduled_execution_time=datetime(2026, 11, 23, 3, tzinfo=UTC),
+        )
         requests = weekly_retraining.evaluate_tick(context).run_requests
     assert {request.partition_key for request in requests or []} == {"demo", "mine"}
 
@@ -88,9 +93,3 @@ def test_preparing_a_deployment_keeps_the_users_dagster_settings(tmp_path: Path)
     settings.write_text("telemetry:\n  enabled: true\n")
     prepare(places)
     assert "enabled: true" in settings.read_text()
-
-
-def dg_time():
-    from datetime import UTC, datetime
-
-    return datetime(2026, 11, 23, 3, tzinfo=UTC)
