@@ -62,20 +62,39 @@ def assert_holds_everything_once(path: Path) -> None:
     assert store.query("SELECT count(*) AS n FROM features")["n"].tolist() == [40]
 
 
+DIES_AT_PART = """
+import resources.feature_parts as parts
+parts.CHUNK_BYTES = 1 << 20  # many inserts
+real, seen = parts._checked, []
+def dying(*arguments):
+    seen.append(arguments)
+    return os.kill(os.getpid(), signal.SIGKILL) if len(seen) == {nth} else real(*arguments)
+parts._checked = dying
+"""
+
+
+def assert_nothing_is_lost(path: Path, staging: Path) -> None:
+    stored = FeatureStore(path=str(path), lock_timeout_s=10).fingerprints("demo", "compare")
+    assert len(stored) in (0, 40), "a transaction is whole or not there"
+    assert set(stored.values()) | {part.stem for part in staging.glob("*.parquet")} == {f"f{n}" for n in range(40)}
+
+
 def test_a_load_killed_at_any_moment_loses_and_doubles_nothing(tmp_path: Path, start: Start):
     staging, path = stage(tmp_path / "staging"), tmp_path / "features.duckdb"
     load = LOAD.format(folder=str(staging), path=str(path))
-    for delay_s in (0.0, 0.05, 0.15, 0.3):
+    for nth in (1, 20, 40):
+        killed = start(BEGIN + DIES_AT_PART.format(nth=nth) + load)
+        killed.join(60)
+        assert killed.exitcode == -signal.SIGKILL
+        assert_nothing_is_lost(path, staging)
+    for delay_s in (0.05, 0.1, 0.15):  # in the commit, in the checkpoint, among the deletions: where it happens to be
         go = tmp_path / f"go-{delay_s}"
         killed = start(BEGIN + f"Path({str(go)!r}).touch()\n" + load)
         wait_for(go)
         time.sleep(delay_s)
-        assert killed.pid is not None
-        os.kill(killed.pid, signal.SIGKILL)
+        killed.kill()
         killed.join(10)
-        stored = FeatureStore(path=str(path), lock_timeout_s=10).fingerprints("demo", "compare")
-        assert len(stored) in (0, 40), "a transaction is whole or not there"
-        assert set(stored.values()) | {part.stem for part in staging.glob("*.parquet")} == {f"f{n}" for n in range(40)}
+        assert_nothing_is_lost(path, staging)
 
     last = start(BEGIN + load)
     last.join(60)
