@@ -9,6 +9,7 @@ import pytest
 
 # One server for all tests: what the first of them sets is preloaded. MLflow's stores take six seconds a process.
 PRELOADED = [
+    "duckdb",
     "resources.feature_store",
     "resources.tracking",
     "mlflow.store.tracking.sqlalchemy_store",

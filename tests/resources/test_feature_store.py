@@ -20,9 +20,8 @@ from resources.store_tables import feature_table
 HOSTILE = ["'; DROP TABLE results; --", 'say "hi"', "Ünï-日本語-🙂", "NA", "null", "a\nb\tc", "$1 ? {x}", "\\x00", "%s"]
 
 
-# Not annotated, nor are its users: pytest keeps annotations to the end, and DuckDB then prints a page about leaks.
 @pytest.fixture
-def store(tmp_path: Path):
+def store(tmp_path: Path) -> FeatureStore:
     return FeatureStore(path=str(tmp_path / "home" / "features.duckdb"), lock_timeout_s=10)
 
 
@@ -40,7 +39,7 @@ def part(folder: Path, utterance_id: str, frames: list[list[float]], fingerprint
     return path
 
 
-def test_frames_come_back_in_the_asked_order_and_missing_ones_are_empty(store, tmp_path: Path):
+def test_frames_come_back_in_the_asked_order_and_missing_ones_are_empty(store: FeatureStore, tmp_path: Path):
     parts = [part(tmp_path, "u1", [[1, 2], [3, 4]]), part(tmp_path, "u2", []), part(tmp_path, "u3", [[5, 6]])]
     assert store.load_parts("demo", "face_mesh", Modality.VISUAL, parts, ["u1", "u2", "u3"]) == 3
 
@@ -51,7 +50,7 @@ def test_frames_come_back_in_the_asked_order_and_missing_ones_are_empty(store, t
     assert read.frames.dtype == np.float32 and read.lengths.dtype == np.int64
 
 
-def test_many_rows_cross_batches_without_a_mix_up(store, tmp_path: Path):
+def test_many_rows_cross_batches_without_a_mix_up(store: FeatureStore, tmp_path: Path):
     rows = [row(f"u{n}", [[n, n + t] for t in range(n % 4)]) for n in range(700)]
     pq.write_table(part_table(rows, ["f"] * 700, 2), tmp_path / "all.parquet")
     store.load_parts(
@@ -65,7 +64,7 @@ def test_many_rows_cross_batches_without_a_mix_up(store, tmp_path: Path):
     assert read.frames.tolist() == [[n, n + t] for n in order for t in range(n % 4)]
 
 
-def test_a_loaded_part_is_gone_from_staging_and_its_fingerprint_is_known(store, tmp_path: Path):
+def test_a_loaded_part_is_gone_from_staging_and_its_fingerprint_is_known(store: FeatureStore, tmp_path: Path):
     loaded = part(tmp_path, "u1", [[1, 2]], "fingerprint-1")
     store.load_parts("demo", "compare", Modality.ACOUSTIC, [loaded], ["u1"])
     assert not loaded.exists()
@@ -73,7 +72,7 @@ def test_a_loaded_part_is_gone_from_staging_and_its_fingerprint_is_known(store, 
     assert store.fingerprints("other", "compare") == {} == store.fingerprints("demo", "never_seen")
 
 
-def test_a_second_load_replaces_its_rows_and_drops_utterances_that_are_gone(store, tmp_path: Path):
+def test_a_second_load_replaces_its_rows_and_drops_utterances_that_are_gone(store: FeatureStore, tmp_path: Path):
     first = [part(tmp_path, "u1", [[1, 1]]), part(tmp_path, "u2", [[2, 2]]), part(tmp_path, "u3", [[3, 3]])]
     store.load_parts("demo", "compare", Modality.ACOUSTIC, first, ["u1", "u2", "u3"])
     store.load_parts("demo", "compare", Modality.ACOUSTIC, [part(tmp_path, "u2", [[9, 9]])], ["u2", "u3"])
@@ -82,13 +81,13 @@ def test_a_second_load_replaces_its_rows_and_drops_utterances_that_are_gone(stor
     assert list(store.fingerprints("demo", "compare")) == ["u3"]
 
 
-def test_a_load_of_one_corpus_leaves_the_others_alone(store, tmp_path: Path):
+def test_a_load_of_one_corpus_leaves_the_others_alone(store: FeatureStore, tmp_path: Path):
     store.load_parts("one", "compare", Modality.ACOUSTIC, [part(tmp_path, "u1", [[1, 1]])], ["u1"])
     store.load_parts("two", "compare", Modality.ACOUSTIC, [part(tmp_path, "u1", [[2, 2]])], ["u1"])
     assert store.read_sequences("one", "compare", ["u1"]).frames.tolist() == [[1, 1]]
 
 
-def test_the_view_holds_every_feature_set_without_frames(store, tmp_path: Path):
+def test_the_view_holds_every_feature_set_without_frames(store: FeatureStore, tmp_path: Path):
     assert store.query("SELECT * FROM features").empty
     store.load_parts("demo", "compare", Modality.ACOUSTIC, [part(tmp_path, "u1", [[1, 1]], "f1")], ["u1"])
     store.load_parts("demo", "bert:x/y", Modality.TEXTUAL, [part(tmp_path, "u1", [], "f2")], ["u1"])
@@ -101,14 +100,14 @@ def test_the_view_holds_every_feature_set_without_frames(store, tmp_path: Path):
     assert store.feature_sets("other") == {}
 
 
-def test_a_feature_set_has_the_width_that_each_corpus_gives_it(store, tmp_path: Path):
+def test_a_feature_set_has_the_width_that_each_corpus_gives_it(store: FeatureStore, tmp_path: Path):
     store.load_parts("one", "bert", Modality.TEXTUAL, [part(tmp_path, "u1", [[1, 2]])], ["u1"])
     store.load_parts("two", "bert", Modality.TEXTUAL, [part(tmp_path, "u1", [[1, 2, 3]], width=3)], ["u1"])
     assert store.read_sequences("one", "bert", ["u1"]).width == 2
     assert store.read_sequences("two", "bert", ["u1"]).width == 3
 
 
-def test_rows_of_an_older_width_are_removed_when_the_new_ones_come(store, tmp_path: Path):
+def test_rows_of_an_older_width_are_removed_when_the_new_ones_come(store: FeatureStore, tmp_path: Path):
     old = [part(tmp_path, "u1", [[1, 2]]), part(tmp_path, "u2", [[3, 4]])]
     store.load_parts("demo", "compare", Modality.ACOUSTIC, old, ["u1", "u2"])
     new = [part(tmp_path, "u1", [[1, 2, 3]], width=3)]
@@ -116,7 +115,7 @@ def test_rows_of_an_older_width_are_removed_when_the_new_ones_come(store, tmp_pa
     assert store.read_sequences("demo", "compare", ["u1", "u2"]).lengths.tolist() == [1, 0]
 
 
-def test_parts_of_two_widths_are_refused_and_nothing_is_changed(store, tmp_path: Path):
+def test_parts_of_two_widths_are_refused_and_nothing_is_changed(store: FeatureStore, tmp_path: Path):
     parts = [part(tmp_path, "u1", [[1, 2]]), part(tmp_path, "u2", [[1, 2, 3]], width=3)]
     with pytest.raises(PartError, match=r"2 \(.*parquet\) and 3"):
         store.load_parts("demo", "compare", Modality.ACOUSTIC, parts, ["u1", "u2"])
@@ -124,7 +123,7 @@ def test_parts_of_two_widths_are_refused_and_nothing_is_changed(store, tmp_path:
     assert store.fingerprints("demo", "compare") == {}
 
 
-def test_a_damaged_part_is_named_and_nothing_is_changed(store, tmp_path: Path):
+def test_a_damaged_part_is_named_and_nothing_is_changed(store: FeatureStore, tmp_path: Path):
     whole, damaged = part(tmp_path, "u1", [[1, 2]]), part(tmp_path, "u2", [[1, 2]])
     damaged.write_bytes(damaged.read_bytes()[:-20])
     with pytest.raises(PartError, match=f"{damaged.name}: unreadable"):
@@ -140,7 +139,7 @@ def test_a_damaged_part_is_named_and_nothing_is_changed(store, tmp_path: Path):
         ("frames", [[1.0]], "expected the columns"),
     ],
 )
-def test_a_part_that_contradicts_itself_is_refused(store, tmp_path, column, value, message):
+def test_a_part_that_contradicts_itself_is_refused(store: FeatureStore, tmp_path, column, value, message):
     table = part_table([row("u1", [[1, 2]])], ["f"], 2).to_pydict() | {column: [value]}
     frame = part_table([row("u1", [[1, 2]])], ["f"], 2)
     schema = frame.schema if column != "frames" else None
@@ -149,13 +148,13 @@ def test_a_part_that_contradicts_itself_is_refused(store, tmp_path, column, valu
         store.load_parts("demo", "compare", Modality.ACOUSTIC, [tmp_path / "f.parquet"], ["u1"])
 
 
-def test_one_utterance_in_two_parts_is_refused(store, tmp_path: Path):
+def test_one_utterance_in_two_parts_is_refused(store: FeatureStore, tmp_path: Path):
     with pytest.raises(PartError, match="'u1' is in another part too"):
         parts = [part(tmp_path, "u1", [[1, 2]]), part(tmp_path, "u1", [[3, 4]])]
         store.load_parts("demo", "compare", Modality.ACOUSTIC, parts, ["u1"])
 
 
-def test_a_part_that_a_run_beside_this_one_has_loaded_is_not_missed(store, tmp_path: Path):
+def test_a_part_that_a_run_beside_this_one_has_loaded_is_not_missed(store: FeatureStore, tmp_path: Path):
     first = part(tmp_path, "u1", [[1, 2]], "f1")
     store.load_parts("demo", "compare", Modality.ACOUSTIC, [first], ["u1"])
     assert store.load_parts("demo", "compare", Modality.ACOUSTIC, [first], ["u1"]) == 0
@@ -163,12 +162,12 @@ def test_a_part_that_a_run_beside_this_one_has_loaded_is_not_missed(store, tmp_p
         store.load_parts("demo", "compare", Modality.ACOUSTIC, [tmp_path / "f2.parquet"], ["u1"])
 
 
-def test_a_set_that_the_corpus_does_not_have_says_what_to_do(store):
+def test_a_set_that_the_corpus_does_not_have_says_what_to_do(store: FeatureStore):
     with pytest.raises(StoreError, match="corpus demo has nothing of feature set 'compare': materialise"):
         store.read_sequences("demo", "compare", ["u1"])
 
 
-def test_a_name_means_one_modality(store, tmp_path: Path):
+def test_a_name_means_one_modality(store: FeatureStore, tmp_path: Path):
     store.load_parts("demo", "own", Modality.ACOUSTIC, [part(tmp_path, "u1", [[1, 2]])], ["u1"])
     with pytest.raises(ValueError, match="own is stored as acoustic, the new parts are visual"):
         store.load_parts("demo", "own", Modality.VISUAL, [part(tmp_path, "u1", [[1, 2]])], ["u1"])
@@ -187,7 +186,7 @@ def test_a_feature_set_name_that_is_no_name_is_refused(name: str):
         feature_table(name)
 
 
-def test_any_text_survives_the_round_trip(store, tmp_path: Path):
+def test_any_text_survives_the_round_trip(store: FeatureStore, tmp_path: Path):
     parts = [part(tmp_path, text, [[n, n]]) for n, text in enumerate(HOSTILE)]
     for corpus in HOSTILE:
         frame = pd.DataFrame(dict.fromkeys(UTTERANCE_COLUMNS, HOSTILE)).assign(
@@ -205,7 +204,7 @@ def test_any_text_survives_the_round_trip(store, tmp_path: Path):
     assert store.read_sequences(HOSTILE[0], "compare", HOSTILE).frames[:, 0].tolist() == list(range(len(HOSTILE)))
 
 
-def test_rows_of_a_corpus_are_replaced_as_a_whole(store):
+def test_rows_of_a_corpus_are_replaced_as_a_whole(store: FeatureStore):
     def folds(*ids: str) -> pd.DataFrame:
         return pd.DataFrame({"fold": 0, "utterance_id": list(ids), "split": "train", "protocol": ""})
 
@@ -217,7 +216,7 @@ def test_rows_of_a_corpus_are_replaced_as_a_whole(store):
     assert store.query("SELECT corpus FROM folds")["corpus"].tolist() == ["two"]
 
 
-def test_a_repeated_key_is_an_error_and_the_old_rows_stay(store):
+def test_a_repeated_key_is_an_error_and_the_old_rows_stay(store: FeatureStore):
     frame = pd.DataFrame({"fold": [0], "utterance_id": ["u1"], "split": ["train"], "protocol": [""]})
     store.replace_rows("folds", "demo", frame)
     with pytest.raises(duckdb.ConstraintException, match="u9"):
@@ -225,14 +224,14 @@ def test_a_repeated_key_is_an_error_and_the_old_rows_stay(store):
     assert store.query("SELECT utterance_id FROM folds")["utterance_id"].tolist() == ["u1"]
 
 
-def test_columns_that_a_table_does_not_have_or_lacks_are_named(store):
+def test_columns_that_a_table_does_not_have_or_lacks_are_named(store: FeatureStore):
     with pytest.raises(ValueError, match=r"missing: \['protocol', 'split'\], unknown: \['spilt'\]"):
         store.replace_rows("folds", "demo", pd.DataFrame({"fold": [0], "utterance_id": ["u1"], "spilt": ["train"]}))
     with pytest.raises(StoreError, match="table 'feature_sets': expected one of media_files"):
         store.replace_rows("feature_sets", "demo", pd.DataFrame())
 
 
-def test_predictions_of_one_training_are_replaced_and_the_others_stay(store):
+def test_predictions_of_one_training_are_replaced_and_the_others_stay(store: FeatureStore):
     def predictions(seed: int, **p: float) -> pd.DataFrame:
         columns = {"family": "mmin", "experiment": "mmin", "fold": 0, "seed": seed, "condition": "{a}"}
         texts = {"utterance_id": "u1", "label": "sad", "predicted": "happy", "mlflow_run_id": None}
@@ -245,7 +244,7 @@ def test_predictions_of_one_training_are_replaced_and_the_others_stay(store):
     assert found["probabilities"].tolist() == [{"sad": 1.0, "happy": 0.0}, {"sad": 0.5, "happy": 0.5}]
 
 
-def test_results_of_the_same_training_condition_and_metric_are_replaced(store):
+def test_results_of_the_same_training_condition_and_metric_are_replaced(store: FeatureStore):
     result = {"corpus": "demo", "family": "mmin", "experiment": "mmin", "fold": 0, "seed": 1, "condition": "{a}"}
     result |= {"metric": "ua", "value": 0.5, "selected_on": "val", "mlflow_run_id": "r1"}
     store.add_results(pd.DataFrame([result, result | {"metric": "wa"}, result | {"corpus": "other"}]))
@@ -254,7 +253,7 @@ def test_results_of_the_same_training_condition_and_metric_are_replaced(store):
     assert found.to_dict("split")["data"] == [["demo", "ua", 0.75], ["demo", "wa", 0.5], ["other", "ua", 0.5]]
 
 
-def test_quarantine_is_replaced_stage_by_stage(store):
+def test_quarantine_is_replaced_stage_by_stage(store: FeatureStore):
     def refusal(stage: str, media: str) -> Refusal:
         return Refusal(stage=stage, reason="truncated", detail="expected 2 s, got 1 s", media=media)
 
@@ -286,7 +285,7 @@ def test_quarantine_is_replaced_stage_by_stage(store):
         "SELECT * FROM HOSTILE",
     ],
 )
-def test_a_query_can_neither_leave_the_store_nor_change_it(store, sql: str):
+def test_a_query_can_neither_leave_the_store_nor_change_it(store: FeatureStore, sql: str):
     with pytest.raises(duckdb.Error):
         store.query(sql)
 
@@ -301,7 +300,7 @@ def test_a_file_that_is_no_store_is_refused_with_the_remedy(tmp_path: Path):
         FeatureStore(path=str(foreign)).query("SELECT 1")
 
 
-def test_frames_that_are_not_finite_are_found(store, tmp_path: Path):
+def test_frames_that_are_not_finite_are_found(store: FeatureStore, tmp_path: Path):
     parts = [
         part(tmp_path, "good", [[1, 2]]),
         part(tmp_path, "bad", [[1, 2], [float("nan"), 0]]),
