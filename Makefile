@@ -27,11 +27,20 @@ setup: .venv/.ready ## create .venv from requirements.lock
 	@.venv/bin/uv pip install --quiet --python .venv/bin/python --no-deps -e .
 	@touch $@
 
+DEMO := $(AFFECTORY_HOME)/demo.done
+SOURCES := requirements.lock examples/demo.yaml $(shell find affectory assets ops pipelines resources -name '*.py')
+
 demo: setup ## generate the demo corpus, materialise the whole lineage on it, print the table
+	@$(MAKE) --no-print-directory --question $(DEMO) 2>/dev/null \
+		&& echo "Nothing to recompute: corpus, code and configuration are unchanged since $$(date -r $(DEMO) '+%F %T')." || true
+	@$(MAKE) --no-print-directory --silent $(DEMO)
+	@python -m pipelines.summary demo
+
+$(DEMO): $(SOURCES) $(wildcard $(AFFECTORY_CORPORA)/demo/*.csv $(AFFECTORY_CORPORA)/demo/media/*)
 	@affectory demo-corpus $(AFFECTORY_CORPORA)/demo
 	@$(MAKE) --no-print-directory corpora
 	@$(MAKE) --no-print-directory materialize CORPUS=demo CONFIG=examples/demo.yaml
-	@python -m pipelines.summary demo
+	@touch $@
 
 corpora: setup ## register the corpus folders found in AFFECTORY_CORPORA as partitions
 	@python -m pipelines.deployment

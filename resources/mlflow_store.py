@@ -46,6 +46,7 @@ class MlflowStore:
         """A client of the store, which is made if it is not there; MLflow's own functions go there from now on."""
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", str(self.request_timeout_s))
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # the files here are small
         import mlflow
 
         mlflow.set_tracking_uri(self.uri)
