@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.svm import SVC
+from sklearn.svm import LinearSVC
 
 from affectory import metrics
 from affectory.batches import Dataset, Sequences
@@ -47,8 +47,8 @@ def evaluate_linear_svm(
 ) -> pd.DataFrame:
     """Metrics (condition, metric, value, penalty) of one machine a condition, trained on that condition's modalities.
 
-    Of each part the rows that have all of the condition's modalities are used; normalised by the training rows, the
-    penalty selected on `val`. A condition that leaves train, val or test without rows has no metrics.
+    Of each part the rows that have all of the condition's modalities are used; normalised by the rows that are fitted,
+    the penalty selected on `val`. A condition that leaves train, val or test without rows has no metrics.
     """
     columns = {modality: functionals(dataset.sequences[modality]) for modality in dataset.modalities}
     rows = []
@@ -67,11 +67,17 @@ def evaluate_linear_svm(
 
 
 def _select(features: np.ndarray, labels: np.ndarray, train: np.ndarray, val: np.ndarray) -> tuple[float, Pipeline]:
-    """The penalty that is best on validation (the smallest of equals), and its machine, one against one."""
-    machines, scores = [], []
+    """The penalty that is best on validation (the smallest of equals), and its machine, one against the rest.
+
+    The machine is fitted again on both parts: unlike a network it needs no validation rows once its penalty is known.
+    """
+    scores = []
     for penalty in PENALTIES:
-        machines.append(make_pipeline(StandardScaler(), SVC(C=penalty, kernel="linear")))
-        machines[-1].fit(features[train], labels[train])
-        scores.append(metrics.ua(labels[val], np.asarray(machines[-1].predict(features[val]))))
-    best = int(np.argmax(scores))
-    return PENALTIES[best], machines[best]
+        machine = _fitted(penalty, features[train], labels[train])
+        scores.append(metrics.ua(labels[val], np.asarray(machine.predict(features[val]))))
+    best, both = PENALTIES[int(np.argmax(scores))], np.concatenate([train, val])
+    return best, _fitted(best, features[both], labels[both])
+
+
+def _fitted(penalty: float, features: np.ndarray, labels: np.ndarray) -> Pipeline:
+    return make_pipeline(StandardScaler(), LinearSVC(C=penalty, max_iter=5000, random_state=0)).fit(features, labels)

@@ -32,7 +32,7 @@ TASK_UTTERANCES = 16
 SPEECH_PER_DEPTH = 0.2
 UNKNOWN_S = 60.0  # the assumed length of an utterance without an end
 TIMEOUT_PER_MEDIA_S = 2.0  # seconds allowed for a second of media; the slowest set needs about 0.1
-PROGRESS_EVERY_S = 2.0
+PROGRESS_EVERY_S = 5.0
 STARTING_S = 120.0  # for workers to start on a machine that is busy
 
 

@@ -45,8 +45,10 @@ def availability(store: FeatureStore, corpus: str, feature_sets: Mapping[Modalit
     return table
 
 
-def read_dataset(store: FeatureStore, corpus: str, fold: int = 0) -> Dataset | None:
-    """The labelled utterances of a fold with the feature sets that its missing-modality sets were made of.
+def read_dataset(
+    store: FeatureStore, corpus: str, fold: int = 0, feature_sets: Mapping[Modality, str] | None = None
+) -> Dataset | None:
+    """The labelled utterances of a fold with `feature_sets`, or those that its missing-modality sets were made of.
 
     None when the corpus has no fold: nothing in it is labelled.
     """
@@ -68,7 +70,7 @@ def read_dataset(store: FeatureStore, corpus: str, fold: int = 0) -> Dataset | N
         classes=classes,
         sequences={
             modality: replace(store.read_sequences(corpus, feature_set, ids), version=_version(feature_set))
-            for modality, feature_set in stored_choice(store, corpus).items()
+            for modality, feature_set in (feature_sets or stored_choice(store, corpus)).items()
         },
         speakers=table["speaker"].fillna("").tolist(),
         dialogues=table["dialogue_id"].fillna("").tolist(),
