@@ -82,7 +82,7 @@ def resources(places: Places) -> dict[str, dg.ConfigurableResource]:
     """One resource an external system, under the names that assets and ops ask for."""
     return {
         "corpus_folders": CorpusFolders(folder=str(places.corpora)),
-        "store": FeatureStore(path=str(places.features)),
+        "store": FeatureStore(path=str(places.features), lock_timeout_s=600),
         "workers": Workers(staging=str(places.staging)),
         "tracking": Tracking(tracking_uri=places.tracking_uri, artifact_location=str(places.artifacts)),
         "compute": Compute(),
