@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Refusal:
-    """One refused item. `reason` is a short snake_case word; `detail` says what was expected, what came, and the remedy."""
+    """One refused item. `reason` is a snake_case word; `detail` says what was expected, what came, and the remedy."""
 
     stage: str  # media_files, utterances, acoustic_features, visual_features, textual_features
     reason: str

@@ -1,4 +1,4 @@
-"""The file that MLflow copies into a registered model and runs to load it (models-from-code); serving.py holds the model."""
+"""The file that MLflow copies into a registered model and runs to load it (models-from-code)."""
 
 from affectory.serving import declare_model
 

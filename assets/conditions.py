@@ -51,7 +51,7 @@ def missing_modality_sets(
             "rows": len(sets),
             "feature_sets": ", ".join(chosen.values()) or "none",
             "splits": note,
-            "full_utterances": int(available[[m.value for m in chosen]].all(axis=1).sum()) if chosen else 0,
+            "full_utterances": int((available[[*chosen]].to_numpy().all(axis=1)).sum()) if chosen else 0,
             "table": dg.MetadataValue.md(counts.to_markdown() or "no rows"),
         }
     )

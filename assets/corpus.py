@@ -8,7 +8,7 @@ import pandas as pd
 from affectory.corpora import media_paths, read_utterances
 from affectory.media import MediaFile, probe_files
 from affectory.refusals import Refusal
-from assets.partitions import OWNERS, corpus_partitions
+from assets.partitions import CORPUS, OWNERS, corpus_partitions
 from ops.limits import stop_above
 from ops.progress import log_progress
 from resources.corpus_folders import CorpusFolders
@@ -32,7 +32,7 @@ def corpora(context: dg.AssetExecutionContext, corpus_folders: CorpusFolders) ->
         context.log.warning(
             f"no corpus folder in {corpus_folders.folder}: put <name>/media/*.mp4 there, or run `make demo`"
         )
-    context.instance.add_dynamic_partitions(corpus_partitions.name, [corpus.name for corpus in found])
+    context.instance.add_dynamic_partitions(CORPUS, [corpus.name for corpus in found])
     table = pd.DataFrame(
         [{"corpus": c.name, "layout": c.layout, "culture": c.culture, "licence": c.licence} for c in found]
     )
@@ -111,8 +111,8 @@ def utterances(
             "refused": len(reading.refusals),
             "source": reading.source,
             "labels": dg.MetadataValue.md(_counts(reading.table, "emotion")),
-            "speakers": int(reading.table["speaker"].nunique()),
-            "dialogues": int(reading.table["dialogue_id"].nunique()),
+            "speakers": len(set(reading.table["speaker"].dropna())),
+            "dialogues": len(set(reading.table["dialogue_id"].dropna())),
         }
     )
 

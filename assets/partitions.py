@@ -2,6 +2,7 @@
 
 import dagster as dg
 
-corpus_partitions = dg.DynamicPartitionsDefinition(name="corpus")
+CORPUS = "corpus"
+corpus_partitions = dg.DynamicPartitionsDefinition(name=CORPUS)
 
 OWNERS = ["team:affectory"]

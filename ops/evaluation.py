@@ -78,9 +78,8 @@ def _keyed(run: Run, values: pd.DataFrame, predictions: pd.DataFrame) -> tuple[p
         "mlflow_run_id": run.run_id,
     }
     columns = [name for name in predictions if name.startswith("p_")]
-    probabilities = [
-        {name.removeprefix("p_"): float(row[name]) for name in columns}
-        for row in predictions[columns].to_dict("records")
-    ]
+    classes = [name.removeprefix("p_") for name in columns]
+    rows = predictions[columns].to_numpy(float).tolist()
+    probabilities = [dict(zip(classes, row, strict=True)) for row in rows]
     kept = predictions.drop(columns=columns).assign(probabilities=probabilities, **keys)
     return values.assign(selected_on="val", **keys), kept

@@ -69,12 +69,12 @@ def corpus_facts(store: FeatureStore, corpus: Corpus) -> CorpusFacts:
 
 def history(tracking: Tracking, results: pd.DataFrame) -> pd.DataFrame:
     """experiment, seed, epoch, name, value: each loss term and validation score of each run in the results."""
-    runs = results[["experiment", "seed", "mlflow_run_id"]].drop_duplicates().to_dict("records")
+    keys = zip(results["experiment"], results["seed"], results["mlflow_run_id"], strict=True)
     tables = [
-        tracking.history(run["mlflow_run_id"]).assign(experiment=run["experiment"], seed=run["seed"]) for run in runs
+        tracking.history(run_id).assign(experiment=experiment, seed=seed)
+        for experiment, seed, run_id in dict.fromkeys(keys)
     ]
-    columns = ["experiment", "seed", "epoch", "name", "value"]
-    return pd.concat(tables)[columns] if tables else pd.DataFrame(columns=columns)
+    return pd.concat(tables) if tables else pd.DataFrame(columns=["experiment", "seed", "epoch", "name", "value"])
 
 
 def _provenance(store: FeatureStore, corpus: str, dataset: Dataset | None, dagster_run_id: str) -> Provenance:

@@ -107,7 +107,7 @@ def unfit(dataset: Dataset | None) -> str:
     for split in Split:
         if not len(dataset.rows(split)):
             return f"its {split} part has no labelled utterance with a modality"
-    classes = {dataset.labels[row] for row in dataset.rows(Split.TRAIN)}
+    classes = set(dataset.labels[dataset.rows(Split.TRAIN)].tolist())
     return "" if len(classes) > 1 else f"its training part has {len(classes)} class, at least 2 are needed"
 
 

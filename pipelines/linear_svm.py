@@ -21,7 +21,8 @@ def table(store: FeatureStore, corpus: str, names: Sequence[str]) -> str:
     dataset = read_dataset(store, corpus, feature_sets=choose_feature_sets(stored, modalities, names))
     if dataset is None:
         return f"corpus {corpus} has no fold: nothing in it is labelled"
-    results = evaluate_linear_svm(dataset, *(dataset.rows(split) for split in Split))
+    train, val, test = (dataset.rows(split) for split in Split)
+    results = evaluate_linear_svm(dataset, train, val, test)
     keys = {"corpus": corpus, "family": "linear_svm", "experiment": "linear_svm", "fold": 0, "seed": 0}
     return to_text(conditions_table(results.assign(**keys)))
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from assets.partitions import corpus_partitions
+from assets.partitions import CORPUS
 from pipelines.jobs import train
 
 
@@ -15,7 +15,7 @@ from pipelines.jobs import train
     description="Mondays at 03:00 UTC: retrain each corpus; what did not change is reused.",
 )
 def weekly_retraining(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
-    keys = context.instance.get_dynamic_partitions(corpus_partitions.name)
+    keys = context.instance.get_dynamic_partitions(CORPUS)
     if not keys:
         yield dg.SkipReason("no corpus is registered: materialise `corpora` first")
     for key in keys:

@@ -5,7 +5,7 @@ import json
 import dagster as dg
 
 from affectory.corpora import corpus_state
-from assets.partitions import corpus_partitions
+from assets.partitions import CORPUS, corpus_partitions
 from pipelines.jobs import everything
 from resources.corpus_folders import CorpusFolders
 
@@ -31,7 +31,7 @@ def corpora_watch(
         if settled and before.get("requested") != state:
             requests.append(dg.RunRequest(run_key=f"{corpus.name}:{state}", partition_key=corpus.name))
         cursor[corpus.name] = {"latest": state, "requested": state if settled else before.get("requested", "")}
-    registered = set(context.instance.get_dynamic_partitions(corpus_partitions.name))
+    registered = set(context.instance.get_dynamic_partitions(CORPUS))
     new = sorted(corpus.name for corpus in found if corpus.name not in registered)
     return dg.SensorResult(
         run_requests=requests,
