@@ -6,6 +6,7 @@ import dagster as dg
 import pandas as pd
 
 from affectory.corpora import media_paths, read_utterances
+from affectory.features.ready_made import refuse_misnamed
 from affectory.media import MediaFile, probe_files
 from affectory.refusals import Refusal
 from assets.partitions import CORPUS, OWNERS, corpus_partitions
@@ -70,6 +71,7 @@ def media_files(
         "media_files", corpus.name, pd.DataFrame(probed, columns=[field.name for field in fields(MediaFile)])
     )
     store.replace_refusals(corpus.name, "media_files", refusals)
+    store.replace_refusals(corpus.name, "features", refuse_misnamed(corpus.root))
     for refusal in refusals:
         context.log.warning(f"{refusal.media} refused ({refusal.reason}): {refusal.detail}")
     stop_above(config.max_refused_share, refusals, len(probed), "media files")

@@ -10,14 +10,17 @@ import pandas as pd
 
 from affectory.corpora import Corpus
 from affectory.extraction import Progress
-from affectory.features import DEFAULT_SETS, Segment, find_feature_set
+from affectory.features import DEFAULT_SETS, FeatureSet, Segment, find_feature_set
 from affectory.features.ready_made import ReadyMade, find_ready_made, read_ready_made
 from affectory.refusals import Refusal
 from affectory.vocabulary import Modality
 from ops.limits import stop_above
 from resources.corpus_folders import CorpusFolders
 from resources.feature_store import FeatureStore
+from resources.openface import OpenFace
 from resources.workers import Workers
+
+OPENFACE = "openface"  # the one set that a program of the user may have to make first
 
 
 class ExtractionConfig(dg.Config):
@@ -51,6 +54,7 @@ def extraction_op(modality: Modality) -> dg.OpDefinition:
         corpus_folders: CorpusFolders,
         store: FeatureStore,
         workers: Workers,
+        openface: OpenFace,
     ) -> list[Extracted]:
         corpus = corpus_folders.open(context.partition_key)
         segments = read_segments(store, corpus)
@@ -63,7 +67,11 @@ def extraction_op(modality: Modality) -> dg.OpDefinition:
             if name in ready:
                 done = _take_in(ready[name], segments, staging, known)
             else:
-                done = _extract_new(name, segments, staging, known, workers, _narrate(context, name))
+                feature_set = find_feature_set(name)
+                if name == OPENFACE:
+                    videos = [segment.media for segment in segments if segment.media and segment.has_video]
+                    feature_set = openface.feature_set(videos, openface.folder_of(corpus.name), context.log.warning)
+                done = _extract_new(feature_set, segments, staging, known, workers, _narrate(context, name))
             context.log.info(
                 f"{name}: {done.n_extracted} utterances extracted, {done.n_reused} unchanged, "
                 f"{len(done.refusals)} refused, {done.seconds:.1f} s"
@@ -161,16 +169,16 @@ def _take_in(found: ReadyMade, segments: Sequence[Segment], staging: Path, known
 
 
 def _extract_new(
-    name: str,
+    feature_set: FeatureSet,
     segments: Sequence[Segment],
     staging: Path,
     known: set[str],
     workers: Workers,
     on_progress: Callable[[Progress], None],
 ) -> Extracted:
-    done = workers.extract(segments, find_feature_set(name), staging=staging, known=known, on_progress=on_progress)
+    done = workers.extract(segments, feature_set, staging=staging, known=known, on_progress=on_progress)
     ids = [segment.utterance_id for segment in segments]
-    return Extracted(name, done.parts, done.n_extracted, done.n_reused, done.refusals, ids, done.seconds)
+    return Extracted(feature_set.name, done.parts, done.n_extracted, done.n_reused, done.refusals, ids, done.seconds)
 
 
 def _noted(store: FeatureStore, corpus: str, stage: str) -> list[Refusal]:

@@ -12,6 +12,7 @@ import dagster as dg
 from resources.compute import Compute
 from resources.corpus_folders import CorpusFolders
 from resources.feature_store import FeatureStore
+from resources.openface import OpenFace
 from resources.reports import Reports
 from resources.tracking import Tracking
 from resources.workers import Workers
@@ -84,6 +85,7 @@ def resources(places: Places) -> dict[str, dg.ConfigurableResource]:
         "corpus_folders": CorpusFolders(folder=str(places.corpora)),
         "store": FeatureStore(path=str(places.features), lock_timeout_s=600),
         "workers": Workers(staging=str(places.staging)),
+        "openface": OpenFace(folder=str(places.home / "openface")),
         "tracking": Tracking(tracking_uri=places.tracking_uri, artifact_location=str(places.artifacts)),
         "compute": Compute(),
         "reports": Reports(folder=str(places.reports)),

@@ -7,11 +7,13 @@ import shutil
 import signal
 import subprocess
 import tempfile
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import dagster as dg
 
-from affectory.features.openface_csv import OpenfaceCsvError, read_openface_csv
+from affectory.features.feature_set import Segment
+from affectory.features.openface_csv import OpenfaceCsv, OpenfaceCsvError, read_openface_csv
 
 ARGUMENTS = ("-pose", "-gaze", "-aus")
 LAST_LINES = 5
@@ -25,10 +27,28 @@ class OpenFace(dg.ConfigurableResource):
     """Runs FeatureExtraction on a media file; `binary` is a name on PATH or a path."""
 
     binary: str = "FeatureExtraction"
+    folder: str = ""  # where the tables of our own runs are kept, a folder a corpus
     timeout_s: float = 1800.0  # a file; OpenFace manages about 20 frames a second on one core
+
+    def folder_of(self, corpus: str) -> Path:
+        return Path(self.folder) / corpus
 
     def is_installed(self) -> bool:
         return shutil.which(self.binary) is not None
+
+    def feature_set(self, media: Iterable[Path], folder: Path, warn: Callable[[str], object]) -> OpenfaceCsv:
+        """`openface` over the given files: CSVs in the corpus folder, and where the program is installed the others'.
+
+        Those are written to `folder` and kept; a file that OpenFace fails on is told to `warn` and has no CSV.
+        """
+        csvs = OpenfaceCsv(folder=folder)
+        for path in dict.fromkeys(media) if self.is_installed() else ():
+            if csvs.csv_of(Segment(utterance_id="", media=path)) is None:
+                try:
+                    self.write_csv(path, folder / f"{path.stem}.csv")
+                except OpenFaceError as error:
+                    warn(str(error))
+        return csvs
 
     def write_csv(self, media: Path, csv: Path) -> None:
         """Analyse `media` and put the table at `csv`, complete or not at all. Raises OpenFaceError."""

@@ -37,9 +37,11 @@ class Segment:
 
     @property
     def corpus_folder(self) -> Path | None:
-        """The nearest folder above the media file that holds a corpus.toml."""
+        """The nearest folder above the media file that holds a corpus.toml or, without one, its `media` folder."""
         parents = self.media.parents if self.media else ()
-        return next((parent for parent in parents if (parent / "corpus.toml").exists()), None)
+        described = (parent for parent in parents if (parent / "corpus.toml").exists())
+        holding = (parent.parent for parent in parents if parent.name == "media")
+        return next(described, None) or next(holding, None)
 
     @property
     def media_in_corpus(self) -> str | None:

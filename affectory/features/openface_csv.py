@@ -47,7 +47,7 @@ class OpenfaceCsvError(ValueError):
 class OpenfaceCsv:
     """44 values a usable video frame: 17 intensities, 18 presences, head rotation, gaze (COLUMNS).
 
-    `folder` holds the CSVs; None: `openface/` in the corpus folder.
+    The CSVs lie in `openface/` in the corpus folder, or else in `folder`, where our own runs of OpenFace leave them.
     """
 
     folder: Path | None = None
@@ -70,12 +70,11 @@ class OpenfaceCsv:
 
     def csv_of(self, segment: Segment) -> Path | None:
         """The CSV of the segment's media file, if there is one."""
-        root = segment.corpus_folder
-        folder = self.folder or (root / "openface" if root else None)
-        if segment.media is None or folder is None:
+        if segment.media is None:
             return None
-        path = folder / f"{segment.media.stem}.csv"
-        return path if path.is_file() else None
+        root, name = segment.corpus_folder, f"{segment.media.stem}.csv"
+        candidates = [folder / name for folder in (root and root / "openface", self.folder) if folder]
+        return next((path for path in candidates if path.is_file()), None)
 
     def extract(self, segments: Sequence[Segment]) -> Iterator[FeatureRow]:
         for segment in segments:

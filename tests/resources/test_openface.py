@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from affectory.features.feature_set import Segment
 from affectory.features.openface_csv import COLUMNS, read_openface_csv
 from resources.openface import OpenFace, OpenFaceError
 
@@ -58,3 +59,24 @@ def test_an_absent_program_is_known_beforehand_and_named(tmp_path):
     assert not absent.is_installed()
     with pytest.raises(OpenFaceError, match="install OpenFace"):
         absent.write_csv(tmp_path / "a.mp4", tmp_path / "a.csv")
+
+
+def test_the_program_makes_only_the_tables_that_the_corpus_lacks(tmp_path):
+    (tmp_path / "corpus" / "openface").mkdir(parents=True)
+    (tmp_path / "corpus" / "openface" / "had.csv").write_text(f"{HEADER}\n{ROW}\n")
+    videos = [tmp_path / "corpus" / "media" / name for name in ("had.mp4", "new.mp4", "new.mp4")]
+    binary = program(tmp_path, f'printf "%s\\n%s\\n" "{HEADER}" "{ROW}" > "$out/$name.csv"')
+    told: list[str] = []
+    csvs = OpenFace(binary=binary).feature_set(videos, tmp_path / "made", told.append)
+    assert [path.name for path in (tmp_path / "made").iterdir()] == ["new.csv"] and not told
+    (row,) = csvs.extract([Segment(utterance_id="u", media=videos[1])])
+    assert row.valid and row.frames.shape == (1, 44)
+
+
+def test_a_file_that_the_program_fails_on_is_told_and_has_no_table(tmp_path):
+    told: list[str] = []
+    video = tmp_path / "media" / "a.mp4"
+    csvs = OpenFace(binary=program(tmp_path, "exit 3")).feature_set([video], tmp_path / "made", told.append)
+    assert len(told) == 1 and "ended with code 3" in told[0]
+    (row,) = csvs.extract([Segment(utterance_id="u", media=video)])
+    assert (row.valid, row.reason) == (False, "no_openface_csv")
