@@ -28,7 +28,8 @@ setup: .venv/.ready ## create .venv from requirements.lock
 	@touch $@
 
 DEMO := $(AFFECTORY_HOME)/demo.done
-SOURCES := requirements.lock examples/demo.yaml $(shell find affectory assets ops pipelines resources -name '*.py')
+SOURCES := requirements.lock examples/demo.yaml \
+	$(shell find affectory assets ops pipelines resources -name '*.py' -o -name '*.j2' -o -name '*.yaml')
 
 demo: setup ## generate the demo corpus, materialise the whole lineage on it, print the table
 	@$(MAKE) --no-print-directory --question $(DEMO) 2>/dev/null \

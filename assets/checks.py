@@ -15,6 +15,10 @@ from ops.datasets import availability, stored_choice
 from resources.corpus_folders import CorpusFolders
 from resources.feature_store import FeatureStore
 
+NOTHING_STORED = """
+SELECT u.utterance_id FROM utterances u
+WHERE u.corpus = $1 AND NOT EXISTS (SELECT 1 FROM quarantine q WHERE q.corpus = $1 AND q.stage = $2)
+"""
 SHOWN = 10  # offending rows listed in a check's metadata
 
 
@@ -65,6 +69,9 @@ def _row_counts_check(modality: Modality, asset: dg.AssetsDefinition) -> dg.Asse
     @dg.asset_check(asset=asset, partitions_def=corpus_partitions, name="every_utterance_has_one_row", blocking=True)
     def check(context: dg.AssetCheckExecutionContext, store: FeatureStore) -> dg.AssetCheckResult:
         """Nothing lost, nothing doubled: a row an utterance and feature set, valid or missing with its reason."""
+        if modality not in store.feature_sets(context.partition_key):
+            unexplained = store.query(NOTHING_STORED, [context.partition_key, f"{modality}_features"])
+            return _verdict(unexplained, "utterances have a feature set, or a refusal says why there is none")
         broken = store.query(
             """
             SELECT s.feature_set, u.utterance_id, count(f.utterance_id) AS n,

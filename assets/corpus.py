@@ -17,10 +17,10 @@ from resources.feature_store import FeatureStore
 from resources.workers import Workers
 
 
-class MediaConfig(dg.Config):
-    """How many refused files a corpus may have."""
+class IngestionConfig(dg.Config):
+    """How many refused items a corpus may have."""
 
-    max_refused_share: float = 0.5  # above it the run fails: something is wrong with more than single files
+    max_refused_share: float = 0.5  # above it the run fails: something is wrong with more than single items
 
 
 @dg.asset(group_name="corpora", kinds={"python"}, owners=OWNERS)
@@ -51,7 +51,7 @@ def corpora(context: dg.AssetExecutionContext, corpus_folders: CorpusFolders) ->
 )
 def media_files(
     context: dg.AssetExecutionContext,
-    config: MediaConfig,
+    config: IngestionConfig,
     corpus_folders: CorpusFolders,
     store: FeatureStore,
     workers: Workers,
@@ -92,7 +92,11 @@ def _refusal(file: MediaFile) -> Refusal:
 
 @dg.asset(partitions_def=corpus_partitions, deps=[media_files], group_name="ingestion", kinds={"duckdb"}, owners=OWNERS)
 def utterances(
-    context: dg.AssetExecutionContext, corpus_folders: CorpusFolders, store: FeatureStore, workers: Workers
+    context: dg.AssetExecutionContext,
+    config: IngestionConfig,
+    corpus_folders: CorpusFolders,
+    store: FeatureStore,
+    workers: Workers,
 ) -> dg.MaterializeResult:
     """One row an utterance, keyed by utterance_id: from utterances.csv, or by voice activity where there is none."""
     corpus = corpus_folders.open(context.partition_key)
@@ -107,6 +111,8 @@ def utterances(
     store.replace_refusals(corpus.name, "utterances", reading.refusals)
     for refusal in reading.refusals:
         context.log.warning(f"{refusal.utterance_id} refused ({refusal.reason}): {refusal.detail}")
+    total = len(reading.table) + len(reading.refusals)
+    stop_above(config.max_refused_share, reading.refusals, total, "utterances")
     return dg.MaterializeResult(
         metadata={
             "utterances": len(reading.table),

@@ -16,7 +16,7 @@ from resources.feature_store import FeatureStore
 def choose_feature_sets(
     stored: Mapping[Modality, Sequence[str]], modalities: Sequence[Modality], wanted: Sequence[str]
 ) -> dict[Modality, str]:
-    """One stored feature set a modality: the wanted one, else the default extractor's, else the first by name.
+    """One stored feature set a modality: the wanted one, else a ready-made one, else the default extractor's.
 
     `modalities` empty means all that are stored. ValueError names a wanted set or modality that is not stored.
     """
@@ -31,7 +31,9 @@ def choose_feature_sets(
         if not names or (modalities and modality not in modalities):
             continue
         asked = [name for name in wanted if of[name] is modality]
-        chosen[modality] = (asked or [name for name in names if name == DEFAULT_SETS[modality]] or names)[0]
+        ready_made = [name for name in names if name not in FEATURE_SETS]
+        default = [name for name in names if name == DEFAULT_SETS[modality]]
+        chosen[modality] = (asked or ready_made or default or names)[0]
     return chosen
 
 

@@ -1,7 +1,7 @@
 """Extracting the features of one modality in worker processes, then loading them through the one writer."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
 
@@ -10,7 +10,7 @@ import pandas as pd
 
 from affectory.corpora import Corpus
 from affectory.extraction import Progress
-from affectory.features import DEFAULT_SETS, FeatureSet, Segment, find_feature_set
+from affectory.features import DEFAULT_SETS, FEATURE_SETS, FeatureSet, Segment, find_feature_set
 from affectory.features.ready_made import ReadyMade, find_ready_made, read_ready_made
 from affectory.refusals import Refusal
 from affectory.vocabulary import Modality
@@ -39,8 +39,8 @@ class Extracted:
     n_extracted: int
     n_reused: int
     refusals: list[Refusal]
-    utterance_ids: list[str]
-    seconds: float
+    utterance_ids: list[str] = field(default_factory=list)  # those that still exist; rows of others go
+    seconds: float = 0.0
     unchanged_file: str = ""  # a ready-made file that was taken in before: what was refused of it still is
 
 
@@ -59,24 +59,32 @@ def extraction_op(modality: Modality) -> dg.OpDefinition:
         corpus = corpus_folders.open(context.partition_key)
         segments = read_segments(store, corpus)
         ready = {found.feature_set: found for found in find_ready_made(corpus.root) if found.modality is modality}
-        names = config.feature_sets or sorted(ready) or [DEFAULT_SETS[modality]]
-        extracted = []
-        for name in names:
-            known = set(store.fingerprints(corpus.name, name).values())
-            staging = Path(workers.staging) / corpus.name
+        staging = Path(workers.staging) / corpus.name
+        stored = store.feature_sets(corpus.name).get(modality, [])
+        extracted: list[Extracted] = []
+        # What was stored earlier is brought up to date as well: no set may lag behind the utterances.
+        for name in dict.fromkeys([*(config.feature_sets or sorted(ready) or [DEFAULT_SETS[modality]]), *stored]):
+            if name in {done.feature_set for done in extracted}:
+                continue
             if name in ready:
+                known = set(store.fingerprints(corpus.name, name).values())
                 done = _take_in(ready[name], segments, staging, known)
+            elif name in stored and name not in FEATURE_SETS:
+                context.log.warning(f"{name}: no file under features/ and not asked for by name; its rows are removed")
+                done = Extracted(feature_set=name, parts=[], n_extracted=0, n_reused=0, refusals=[])
             else:
                 feature_set = find_feature_set(name)
                 if name == OPENFACE:
                     videos = [segment.media for segment in segments if segment.media and segment.has_video]
                     feature_set = openface.feature_set(videos, openface.folder_of(corpus.name), context.log.warning)
+                known = set(store.fingerprints(corpus.name, feature_set.name).values())
                 done = _extract_new(feature_set, segments, staging, known, workers, _narrate(context, name))
             context.log.info(
                 f"{name}: {done.n_extracted} utterances extracted, {done.n_reused} unchanged, "
                 f"{len(done.refusals)} refused, {done.seconds:.1f} s"
             )
-            stop_above(config.max_refused_share, done.refusals, len(segments), f"utterances of {name}")
+            faults = list({refusal.utterance_id: refusal for refusal in done.refusals}.values())
+            stop_above(config.max_refused_share, faults, len(segments), f"utterances of {name}")
             extracted.append(done)
         return extracted
 

@@ -10,11 +10,10 @@ from affectory.refusals import Refusal
 
 def stop_above(share: float, refusals: Sequence[Refusal], total: int, what: str) -> None:
     """Raise dg.Failure, which is not retried, when more than `share` of the `total` items were refused."""
-    refused = {refusal.utterance_id or refusal.media for refusal in refusals}
-    if len(refused) > share * total:
+    if len(refusals) > share * total:
         common = Counter(refusal.reason for refusal in refusals).most_common(1)[0][0]
         raise dg.Failure(
-            f"{len(refused)} of {total} {what} were refused, more than max_refused_share {share:.0%}; most often "
+            f"{len(refusals)} of {total} {what} were refused, more than max_refused_share {share:.0%}; most often "
             f"{common}, for example: {refusals[0].detail}",
             allow_retries=False,
         )

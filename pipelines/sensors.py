@@ -13,25 +13,30 @@ from resources.corpus_folders import CorpusFolders
 @dg.sensor(
     job=everything,
     minimum_interval_seconds=60,
+    default_status=dg.DefaultSensorStatus.RUNNING,
     description="Registers corpus folders as partitions and asks for a run when a corpus is new or its files changed.",
 )
 def corpora_watch(
     context: dg.SensorEvaluationContext, corpus_folders: CorpusFolders
 ) -> dg.SensorResult | dg.SkipReason:
-    """A change counts once two looks in a row see the same files, so that half-copied media start nothing."""
+    """A change counts once two looks in a row see the same files, so that half-copied media start nothing.
+
+    What was registered before the first look is taken as done: switching the sensor on repeats no run.
+    """
     seen: dict[str, dict[str, str]] = json.loads(context.cursor or "{}")
+    registered = set(context.instance.get_dynamic_partitions(CORPUS))
     found, refused = corpus_folders.find()
     for refusal in refused:
         context.log.warning(refusal.detail)
     cursor, requests = {}, []
     for corpus in found:
         state = corpus_state(corpus)
-        before = seen.get(corpus.name, {})
-        settled = before.get("latest") == state
-        if settled and before.get("requested") != state:
-            requests.append(dg.RunRequest(run_key=f"{corpus.name}:{state}", partition_key=corpus.name))
-        cursor[corpus.name] = {"latest": state, "requested": state if settled else before.get("requested", "")}
-    registered = set(context.instance.get_dynamic_partitions(CORPUS))
+        known = {"latest": state, "requested": state} if corpus.name in registered else {"latest": "", "requested": ""}
+        before = seen.get(corpus.name, known)
+        settled = before["latest"] == state
+        if settled and before["requested"] != state:
+            requests.append(dg.RunRequest(partition_key=corpus.name))
+        cursor[corpus.name] = {"latest": state, "requested": state if settled else before["requested"]}
     new = sorted(corpus.name for corpus in found if corpus.name not in registered)
     return dg.SensorResult(
         run_requests=requests,

@@ -129,3 +129,17 @@ def test_a_speaker_on_both_sides_of_the_split_stops_the_run_before_training(new_
     assert [check.check_name for check in failed] == ["no_speaker_or_dialogue_crosses_splits"]
     made = {event.asset_key.to_user_string() for event in result.get_asset_materialization_events()}
     assert "mmin_teacher" not in made and "mmin" not in made
+
+
+def test_a_corpus_of_which_most_rows_are_refused_fails_saying_so(new_deployment, demo_corpus: Path):
+    deployment = new_deployment()
+    root = deployment.places.corpora / "typos"
+    shutil.copytree(demo_corpus, root)
+    table = root / "utterances.csv"
+    table.write_text(
+        table.read_text().replace(",happy,", ",hapy,").replace(",sad,", ",sda,").replace(",angry,", ",agry,")
+    )
+    result = deployment.run("typos", select="group:ingestion", config={})
+    assert not result.success
+    failures = [str(event.event_specific_data) for event in result.all_events if event.is_step_failure]
+    assert len(failures) == 1 and "utterances were refused" in failures[0] and "unknown_label" in failures[0]

@@ -67,22 +67,28 @@ def test_the_sensor_asks_for_a_run_once_new_media_have_settled(tmp_path: Path):
     media.mkdir(parents=True)
     (media / "a.mp4").write_bytes(b"first")
 
-    def look(cursor: str | None) -> dg.SensorResult:
-        with dg.instance_for_test() as instance:
-            context = dg.build_sensor_context(instance=instance, cursor=cursor)
-            return corpora_watch(context, corpus_folders=CorpusFolders(folder=str(tmp_path)))
+    with dg.instance_for_test() as instance:
 
-    first = look(None)
-    assert not first.run_requests
-    assert first.dynamic_partitions_requests[0].partition_keys == ["mine"]
-    second = look(first.cursor)
-    assert [request.partition_key for request in second.run_requests] == ["mine"]
-    third = look(second.cursor)
-    assert not third.run_requests
-    (media / "b.mp4").write_bytes(b"second")
-    fourth = look(third.cursor)
-    assert not fourth.run_requests
-    assert [request.partition_key for request in look(fourth.cursor).run_requests] == ["mine"]
+        def look(cursor: str | None) -> dg.SensorResult:
+            context = dg.build_sensor_context(instance=instance, cursor=cursor)
+            result = corpora_watch(context, corpus_folders=CorpusFolders(folder=str(tmp_path)))
+            for request in result.dynamic_partitions_requests:
+                instance.add_dynamic_partitions("corpus", list(request.partition_keys))
+            return result
+
+        first = look(None)
+        assert not first.run_requests
+        assert first.dynamic_partitions_requests[0].partition_keys == ["mine"]
+        second = look(first.cursor)
+        assert [request.partition_key for request in second.run_requests] == ["mine"]
+        third = look(second.cursor)
+        assert not third.run_requests
+        (media / "b.mp4").write_bytes(b"second")
+        fourth = look(third.cursor)
+        assert not fourth.run_requests
+        fifth = look(fourth.cursor)
+        assert [request.partition_key for request in fifth.run_requests] == ["mine"]
+        assert not look(None).run_requests and not look(look(None).cursor).run_requests
 
 
 def test_preparing_a_deployment_keeps_the_users_dagster_settings(tmp_path: Path):
