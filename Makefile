@@ -62,7 +62,9 @@ ui: setup ## the Dagster page on http://127.0.0.1:3000 and the MLflow page on ht
 	@python -m pipelines.ui
 
 bench: setup ## speed and memory, ratios in one run
-	@for benchmark in benchmarks/*.py; do echo "== $$benchmark"; python $$benchmark || exit 1; done
+	@affectory demo-corpus $(AFFECTORY_CORPORA)/demo
+	@python benchmarks/extraction.py --corpus $(AFFECTORY_CORPORA)/demo
+	@python benchmarks/store_columns.py
 
 lock: ## compile requirements.lock anew (versions only, no addresses)
 	@.venv/bin/uv pip compile --universal --python-version 3.11 --extra dev --no-header --no-annotate --no-emit-index-url pyproject.toml -o requirements.lock
