@@ -159,6 +159,15 @@ def save_model(deployed_folder: Path, path: Path, mlflow_model: Model | None = N
             pip_requirements=[f"{name}=={version(name).split('+')[0]}" for name in REQUIRED],
             mlflow_model=mlflow_model,
         )
+    _forget_checkout(path)
+
+
+def _forget_checkout(path: Path) -> None:
+    """MLflow notes where the code lay when the model was saved, and reads only the file's name from it."""
+    saved = Model.load(str(path))
+    code = saved.flavors["python_function"]
+    code["model_code_path"] = Path(code["model_code_path"]).name
+    saved.save(str(path / "MLmodel"))
 
 
 def log_model(deployed_folder: Path, *, client: MlflowClient, run_id: str) -> str:

@@ -236,6 +236,12 @@ NOT_REQUIRED = (
 )
 
 
+def test_the_logged_model_does_not_tell_where_the_code_lay(logged: str):
+    described = (Path(mlflow.artifacts.download_artifacts(logged)) / "MLmodel").read_text()
+    assert "model_code_path: registry_model.py" in described
+    assert str(Path(__file__).parent.parent) not in described
+
+
 def test_a_consumer_with_the_requirements_alone_loads_and_predicts_with_pickle_off(logged: str, model, tmp_path: Path):
     folder = mlflow.artifacts.download_artifacts(logged, dst_path=str(tmp_path / "downloaded"))
     result = subprocess.run(
