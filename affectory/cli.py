@@ -167,7 +167,7 @@ def _progress_bar(name: str) -> Iterator[Callable[[str, int, int], None]]:
     form = "{desc} {bar} {n_fmt}/{total_fmt} {elapsed}"
     with (
         logging_redirect_tqdm(),
-        tqdm(desc=name, total=1, file=sys.stderr, leave=False, disable=None, bar_format=form) as bar,
+        tqdm(desc=name, total=1, file=sys.stderr, leave=False, bar_format=form) as bar,
     ):
 
         def show(what: str, done: int, total: int) -> None:
