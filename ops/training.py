@@ -125,6 +125,7 @@ def _train_once(session: _Session, configs: Mapping[str, Any], experiment: str, 
         before = _train_once(session, configs, config.teacher, seed)
         teacher = load_model(session.tracking, before.run_id, session.data.device)
     model = family.build(config, session.inputs, session.dataset.classes, seed=seed, teacher=teacher)
+    told: list[int] = []  # epochs that this process trained
     checkpoint = session.checkpoints / f"{fingerprint}.pt"
     with session.tracking.run(
         session.corpus,
@@ -139,9 +140,16 @@ def _train_once(session: _Session, configs: Mapping[str, Any], experiment: str, 
             session.dataset.rows(Split.VAL),
             schedule=config.schedule,
             seed=seed,
-            callbacks=[run.log_epoch, _narrate(session.context, f"{experiment} seed {seed}", config.schedule.epochs)],
+            callbacks=[
+                run.log_epoch,
+                lambda epoch, _: told.append(epoch),
+                _narrate(session.context, f"{experiment} seed {seed}", config.schedule.epochs),
+            ],
             checkpoint=checkpoint,
         )
+        # A training that went on from a checkpoint told this run only of the epochs since.
+        for epoch, measured in enumerate(trained.history[: len(trained.history) - len(told)], start=1):
+            run.log_epoch(epoch, measured)
         run.log_metrics({"best_score": trained.best_score, "best_epoch": trained.best_epoch})
         with TemporaryDirectory() as folder:
             save_deployed(Path(folder), session.family, config, model, session.dataset.classes, session.inputs)

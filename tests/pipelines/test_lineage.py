@@ -99,3 +99,16 @@ def test_a_changed_clip_is_extracted_again_alone(demo):
     table.write_text(original)
     assert metadata(result, "acoustic_features")["extracted"] == 1
     assert metadata(result, "textual_features")["extracted"] == 0
+
+
+def test_a_training_that_died_goes_on_and_its_run_has_every_epoch(demo, monkeypatch):
+    def full_disk(*_):
+        raise OSError(28, "No space left on device")
+
+    config = {"mmin_teacher": {"config": {"preset": "debug", "seeds": [7]}}}
+    with monkeypatch.context() as fault:
+        fault.setattr("ops.training.save_deployed", full_disk)
+        assert not demo.run("demo", select="key:mmin_teacher", config=config).success
+    assert demo.run("demo", select="key:mmin_teacher", config=config).success
+    run_id = demo.query("SELECT DISTINCT mlflow_run_id FROM results WHERE seed = 7")["mlflow_run_id"].item()
+    assert sorted(set(demo.resources["tracking"].history(run_id)["epoch"])) == [1, 2]
