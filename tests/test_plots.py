@@ -37,7 +37,7 @@ def test_png_and_svg_are_told_apart():
     assert data_uri(b"x") == "data:image/svg+xml;base64,eA=="
 
 
-@pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("error::UserWarning")
 def test_hostile_and_endless_names_are_drawn_as_text():
     name = "<script>$x_1$&" + "w" * 200
     svg = condition_bars(conditions_table(results_frame((name, "mmin"), seeds=1)))
