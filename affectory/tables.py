@@ -6,7 +6,7 @@ within each run before anything is averaged over runs; an average that is stored
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from itertools import product
@@ -24,7 +24,16 @@ DIGITS = 3  # what is shown, and what 'best' means
 EXPERIMENT_TITLES = {
     "full_baseline": "Full-modality baseline",
     "augmented_baseline": "Augmented baseline",
+    "partial_baseline": "Partial-modality baselines (one a condition)",
+    "mctn": "MCTN (one a condition)",
+    "attention_fusion": "Attention fusion (cLSTM-MMA-like)",
+    "mmin_ae": "MMIN-AE",
+    "mmin_no_cycle": "MMIN-NoCycle",
     "mmin": "MMIN",
+    "augmented_pretrained": "Augmented baseline from the teacher's encoders (control)",
+    "mmin_no_imagination": "MMIN without imagination losses (control)",
+    "linear_svm": "Linear SVM on functionals",
+    "best": "Best (preset `best`)",
 }
 METRIC_TITLES = {"wa": "WA", "ua": "UA", "weighted_f1": "Weighted F1", "macro_f1": "Macro F1"}
 METRIC_MEANINGS = {
@@ -186,9 +195,12 @@ def class_names(predictions: pd.DataFrame, classes: Sequence[str] = ()) -> list[
     return [*classes, *sorted(seen - set(classes))]
 
 
-def to_markdown(table: pd.DataFrame) -> str:
-    """A conditions table as a GitHub-flavoured Markdown table (Dagster metadata); the best mean of a column is bold."""
-    columns = columns_of(table)
+def to_markdown(table: pd.DataFrame, marks: Mapping[tuple[str, str, str], str] | None = None) -> str:
+    """A conditions table as a GitHub-flavoured Markdown table (Dagster metadata); the best mean of a column is bold.
+
+    `marks`: (metric, experiment, condition) -> what stands right after that mean, `†` where a paired test holds.
+    """
+    columns, marks = columns_of(table), marks or {}
     lines = [
         "| Metric | Experiment | " + " | ".join(map(condition_title, columns)) + " |",
         "|:--|:--|" + "--:|" * len(columns),
@@ -196,7 +208,9 @@ def to_markdown(table: pd.DataFrame) -> str:
     for metric in dict.fromkeys(table["metric"]):
         for experiment, row in cells(table, metric).items():
             name = escape(experiment_title(experiment)).replace("|", "\\|")
-            values = " | ".join(_markdown_cell(row.get(column)) for column in columns)
+            values = " | ".join(
+                _markdown_cell(row.get(column), marks.get((metric, experiment, column), "")) for column in columns
+            )
             lines.append(f"| {metric_title(metric)} | {name} | {values} |")
     return "\n".join(lines)
 
@@ -221,12 +235,12 @@ def to_text(table: pd.DataFrame) -> str:
     return "\n\n".join(blocks)
 
 
-def _markdown_cell(cell: Cell | None) -> str:
+def _markdown_cell(cell: Cell | None, mark: str) -> str:
     if cell is None:
         return "–"
     value = f"{cell.mean:.{DIGITS}f}"
     spread = "" if pd.isna(cell.deviation) else f" ± {cell.deviation:.{DIGITS}f}"
-    return (f"**{value}**" if cell.best else value) + spread
+    return (f"**{value}**" if cell.best else value) + mark + spread
 
 
 def _text_line(title: str, label: int, values: Iterable[str], widths: Sequence[int]) -> str:

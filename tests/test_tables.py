@@ -11,6 +11,7 @@ from affectory.tables import (
     columns_of,
     conditions_table,
     confusion_counts,
+    in_order,
     paired_difference,
     runs_phrase,
     to_markdown,
@@ -146,6 +147,18 @@ def test_the_markdown_table_escapes_names_and_has_even_rows():
     lines = to_markdown(conditions_table(results_frame(("mmin", "a|<b>")))).splitlines()
     assert "a\\|&lt;b&gt;" in lines[3]
     assert {line.replace("\\|", "").count("|") for line in lines} == {len(conditions()) + 4}
+
+
+def test_a_mark_stands_after_the_mean_it_is_given_for_and_nowhere_else():
+    table = conditions_table(pd.concat([rows("mmin", {"{a}": 0.61}), rows("full_baseline", {"{a}": 0.6})]), ["ua"])
+    lines = to_markdown(table, {("ua", "mmin", "{a}"): "†"}).splitlines()
+    assert lines[2:] == ["| UA | Full-modality baseline | 0.600 |", "| UA | MMIN | **0.610**† |"]
+
+
+def test_the_controls_stand_after_the_published_rows_and_the_best_preset_last():
+    names = ["best", "linear_svm", "mmin", "mmin_no_imagination", "mmin_no_cycle", "mctn", "augmented_baseline"]
+    published = ["augmented_baseline", "mctn", "mmin_no_cycle", "mmin"]
+    assert in_order(names) == [*published, "mmin_no_imagination", "linear_svm", "best"]
 
 
 def test_the_phrase_of_runs_counts_seeds_and_folds():
