@@ -67,7 +67,7 @@ class Model(Protocol):
 class Family(Protocol):
     """A file of affectory/models."""
 
-    DEPLOYED: str  # the experiment whose model is registered
+    DEPLOYED: str | None  # the experiment whose model is registered; None: only rows of a study
     PRESETS: Mapping[str, Mapping[str, Any]]  # experiments by preset; "default" and the tiny "debug" are always there
 
     def experiments(self, preset: str = ...) -> dict[str, Any]:

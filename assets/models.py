@@ -54,4 +54,4 @@ def _family_assets(family: str) -> list[dg.AssetsDefinition]:
     return [*assets, _model_asset(family, family, others, upstream, registers=True)]
 
 
-MODEL_ASSETS = [asset for family in FAMILIES for asset in _family_assets(family)]
+MODEL_ASSETS = [asset for name, family in FAMILIES.items() if family.DEPLOYED for asset in _family_assets(name)]
