@@ -5,6 +5,10 @@ from __future__ import annotations
 from typing import cast
 
 from affectory.family import Family
-from affectory.models import mmin
+from affectory.models import attention_fusion, mctn, mmin
 
-FAMILIES: dict[str, Family] = {"mmin": cast(Family, mmin)}
+FAMILIES: dict[str, Family] = {
+    "mmin": cast(Family, mmin),
+    "mctn": cast(Family, mctn),
+    "attention_fusion": cast(Family, attention_fusion),
+}
