@@ -1,4 +1,4 @@
-r"""The Multimodal Cyclic Translation Network (Pham, Liang, Manzini, Morency, Poczos, AAAI 2019), written from its text.
+r"""The Multimodal Cyclic Translation Network (Pham, Liang, Manzini, Morency, Poczos, AAAI 2019), from its equations.
 
 One model a missing condition, as the MMIN paper compares it: it reads the condition's modalities (sources) and learns
 by translating them into the missing ones (targets), which it sees while training only. With encoder e (a BiLSTM,
@@ -15,11 +15,13 @@ p is classified from the last E by an LSTM, pooled by attention. The six conditi
     {a,v}, {a,t}, {v,t}  the sources, step by step side by side, into the missing one; the cycle leads back to both
 
 Readings where the text leaves room:
-    steps       every sequence becomes max_steps steps, each the mean of an equal share of the utterance's frames (a
-                frame between two steps counts in both by its overlap). So source and target steps are the same moments,
-                sources can be put side by side, and no step is padding. Vectors alone are a single step.
-    widths      the published code pads source and target to one width; here $P_m$ and $R_m$ change it, and both
-                distances are between normalised frames, mean over features, so that no projection can shrink them.
+    steps       every sequence, the shorter ones too, becomes max_steps steps, each the mean of an equal share of the
+                utterance's frames (a frame between two steps counts in both by its overlap). So source and target steps
+                are the same moments, sources can be put side by side, and no step is padding. Where every modality is
+                a vector, one step.
+    widths      the published code (GPL; nothing here derives from it) pads source and target to one width; here $P_m$
+                and $R_m$ change it, and both distances are between normalised frames, mean over steps and features, so
+                that no projection can shrink them.
     decoder     runs free, while training as well: it reads the attended E only, for the frame it emitted last is linear
                 in the state that it has anyway. Decoders serve training; predicting needs no translation.
     classes     cross entropy in place of the regression's absolute error.
@@ -77,7 +79,7 @@ def _rows(schedule: Schedule, **changes: Any) -> dict[str, Config]:
 
 
 PRESETS = {
-    # The schedule of mmin's default, for corpora of about a thousand utterances; half its width, as each E is a sum.
+    # The schedule of mmin's default, for corpora of about a thousand utterances, and half its width.
     "default": _rows(Schedule(constant_epochs=15, decay_epochs=15, batch_size=32, learning_rate=1e-3), width=64),
     "quick": _rows(Schedule(constant_epochs=8, decay_epochs=8, batch_size=32, learning_rate=1e-3)),
     "paper": _rows(Schedule(constant_epochs=200, decay_epochs=0, batch_size=32, learning_rate=1e-4)),
