@@ -49,6 +49,27 @@ def make_folds(utterances: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, str]:
     return _fold(utterances.loc[given != ""], given[given != ""].to_numpy(object)), "; ".join(notes) + "."
 
 
+def cross_validation(utterances: pd.DataFrame, n_folds: int | None, seed: int) -> tuple[pd.DataFrame, str]:
+    """Folds numbered from 1: (DataFrame(fold, utterance_id, split), a few sentences that say how they came about).
+
+    With n_folds, whole groups are divided into that many test parts, balanced by emotion, and a fifth of a fold's other
+    groups is its val part. A group is what speakers and dialogues connect, where these are known; else a media file,
+    else an utterance.
+
+    Without n_folds, each speaker is the test part of one fold. A session is what speakers and dialogues connect (the
+    two speakers of an IEMOCAP session, of an MSP-IMPROV dyad); the test speaker's partners are left out of the fold,
+    the next session is its val part, the last session's next being the first. Nothing is drawn then.
+
+    Given splits are not used. ValueError for fewer than two folds, too few groups or sessions, or unknown speakers.
+    """
+    if n_folds is None:
+        folds, how = _one_speaker_out(utterances)
+    else:
+        folds, how = _group_folds(utterances, n_folds, seed)
+    given = (_column(utterances, "split") != "").any()
+    return folds, how + (" The given splits are not used." if given else "")
+
+
 def leaks(utterances: pd.DataFrame, folds: pd.DataFrame) -> list[str]:
     """A sentence for each speaker or dialogue on two sides of a fold, and for each utterance that is twice in one."""
     table = folds.merge(utterances, on="utterance_id", suffixes=("", "_given"))
@@ -67,20 +88,81 @@ def leaks(utterances: pd.DataFrame, folds: pd.DataFrame) -> list[str]:
     return found
 
 
+def _group_folds(table: pd.DataFrame, n_folds: int, seed: int) -> tuple[pd.DataFrame, str]:
+    if n_folds < 2:
+        raise ValueError(f"{n_folds} folds: expected at least 2, or none given to leave one speaker out a fold")
+    columns = next((found for grouping in _GROUPINGS if (found := _known(table, grouping))), ["utterance_id"])
+    groups, how = _groups(table, columns), _disjoint(columns)
+    n, needed = groups.max(initial=-1) + 1, max(n_folds, 3 if n_folds > 2 else 4)  # val and train need a group each
+    if n < needed:
+        raise ValueError(
+            f"{n_folds} folds {how}: expected at least {needed} groups that can be told apart, came {n} among "
+            f"{len(table)} utterances; ask for fewer folds or bring more speakers and dialogues"
+        )
+    counts = _class_counts(table, groups)
+    tested = _dealt(counts, np.arange(n) % n_folds, [seed])  # [groups]: the fold, from 0, that tests the group
+    folds = []
+    for fold in range(n_folds):
+        parts = np.full(n, Split.TRAIN, object)
+        parts[tested == fold] = Split.TEST
+        others = np.flatnonzero(tested != fold)
+        val = np.arange(len(others)) < max(1, round(SHARES[Split.VAL] * len(others)))
+        parts[others[_dealt(counts[others], val.astype(int), [seed, fold + 1]) == 1]] = Split.VAL
+        folds.append(_fold(table, parts[groups], fold + 1))
+    return pd.concat(folds, ignore_index=True), (
+        f"{n_folds} folds {how}, every group tested once; a fifth of a fold's other groups is its val part; "
+        f"seed {seed}."
+    )
+
+
+def _one_speaker_out(table: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    sessions = _groups(table, ("speaker", "dialogue_id"))
+    n, speakers = sessions.max(initial=-1) + 1, _column(table, "speaker").to_numpy(object)
+    known = speakers != ""
+    if not known.any() or n < 3:
+        raise ValueError(
+            f"leaving one speaker out: expected known speakers in at least 3 sessions that share neither speaker nor "
+            f"dialogue, came {len(set(speakers[known]))} speakers in {n} sessions; fill in speaker and dialogue_id, or "
+            "ask for a number of folds"
+        )
+    folds = []
+    for speaker in sorted(set(speakers[known]), key=speakers.tolist().index):
+        own = sessions[speakers == speaker][0]
+        parts = np.full(len(table), Split.TRAIN, object)
+        parts[sessions == (own + 1) % n] = Split.VAL
+        parts[speakers == speaker] = Split.TEST
+        kept = (sessions != own) | (speakers == speaker)
+        folds.append(_fold(table.loc[kept], parts[kept], len(folds) + 1))
+    return pd.concat(folds, ignore_index=True), (
+        f"{len(folds)} folds of {n} sessions, each session being what speakers and dialogues connect: a fold tests one "
+        "speaker, leaves the partners in the same session out, whose dialogues are the test speaker's too, and selects "
+        "on the whole next session. Published work selects on the partner, which puts one dialogue into val and test."
+        + (f" {int((~known).sum())} utterances without a speaker are not tested." if not known.all() else "")
+    )
+
+
 def _divide(table: pd.DataFrame, parts: dict[Split, float], seed: int) -> tuple[np.ndarray, str]:
     """A split name for each row, object [N], whole groups together; and how the groups were made."""
     for grouping in _GROUPINGS:
-        columns = [name for name in grouping if (_column(table, name) != "").any()]
+        columns = _known(table, grouping)
         if not columns:
             continue
         groups = _groups(table, columns)
         # Three groups a part leave room for balance; a lone large group would be most of the corpus.
         if groups.max(initial=0) + 1 >= max(len(parts) + 1, 3) and np.bincount(groups).max() <= 0.5 * len(table):
-            how = "disjoint by " + " and ".join(name.removesuffix("_id") for name in columns)
-            return _balanced(table, groups, parts, seed), how
+            return _balanced(table, groups, parts, seed), _disjoint(columns)
     if len(table) < 3:
         raise ValueError(f"{len(table)} utterances cannot be divided into {', '.join(parts)}; give splits or more data")
     return _balanced(table, np.arange(len(table)), parts, seed), "disjoint by utterance"
+
+
+def _known(table: pd.DataFrame, columns: Sequence[str]) -> list[str]:
+    """Those of the columns in which something stands."""
+    return [name for name in columns if (_column(table, name) != "").any()]
+
+
+def _disjoint(columns: Sequence[str]) -> str:
+    return "disjoint by " + " and ".join(name.removesuffix("_id") for name in columns)
 
 
 def _groups(table: pd.DataFrame, columns: Sequence[str]) -> np.ndarray:
@@ -101,9 +183,7 @@ def _groups(table: pd.DataFrame, columns: Sequence[str]) -> np.ndarray:
 
 def _balanced(table: pd.DataFrame, groups: np.ndarray, parts: dict[Split, float], seed: int) -> np.ndarray:
     """Of many shuffles of the groups, the division whose class counts come nearest to each part's share."""
-    classes = pd.factorize(_column(table, "emotion"))[0]
-    counts = np.zeros((groups.max() + 1, classes.max() + 1))
-    np.add.at(counts, (groups, classes), 1)  # [groups, classes]
+    counts = _class_counts(table, groups)
     shares = np.array(list(parts.values()))
     wanted = shares[:, None] * counts.sum(0)  # [parts, classes]
     generator, best, least = np.random.default_rng(seed), np.zeros(len(counts), int), np.inf
@@ -120,8 +200,32 @@ def _balanced(table: pd.DataFrame, groups: np.ndarray, parts: dict[Split, float]
     return np.array(list(parts), object)[best][groups]
 
 
-def _fold(utterances: pd.DataFrame, split: np.ndarray) -> pd.DataFrame:
-    return pd.DataFrame({"fold": 0, "utterance_id": utterances["utterance_id"].to_numpy(), "split": split.astype(str)})
+def _dealt(counts: np.ndarray, places: np.ndarray, seed: list[int]) -> np.ndarray:
+    """A part's number for each group, int [G]: of many ways to deal the groups onto `places` (a part's number each)
+    the one whose class counts, [G, C], are shared out most evenly over the places.
+    """
+    wanted = np.bincount(places)[:, None] / len(places) * counts.sum(0)  # [parts, classes]
+    generator, best, least = np.random.default_rng(seed), places, np.inf
+    for _ in range(_TRIALS):
+        part = generator.permutation(places)
+        got = np.stack([counts[part == number].sum(0) for number in range(len(wanted))])
+        if (penalty := np.abs(got - wanted).sum()) < least:
+            best, least = part, penalty
+    return best
+
+
+def _class_counts(table: pd.DataFrame, groups: np.ndarray) -> np.ndarray:
+    """Rows by group and emotion, float64 [groups, classes]."""
+    classes = pd.factorize(_column(table, "emotion"))[0]
+    counts = np.zeros((groups.max() + 1, classes.max() + 1))
+    np.add.at(counts, (groups, classes), 1)
+    return counts
+
+
+def _fold(utterances: pd.DataFrame, split: np.ndarray, fold: int = 0) -> pd.DataFrame:
+    return pd.DataFrame(
+        {"fold": fold, "utterance_id": utterances["utterance_id"].to_numpy(), "split": split.astype(str)}
+    )
 
 
 def _column(table: pd.DataFrame, name: str) -> pd.Series:
