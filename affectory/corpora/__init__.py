@@ -12,6 +12,7 @@ import pandas as pd
 
 from affectory.child_processes import OnProgress
 from affectory.corpora import folder as folder_layout
+from affectory.corpora import iemocap, msp_improv
 from affectory.corpora.corpus import Corpus, CorpusError, UtteranceReading, read_corpus
 from affectory.refusals import Refusal
 
@@ -27,15 +28,17 @@ __all__ = [
     "read_utterances",
 ]
 
-# Each module has media_paths(corpus) and read_utterances(corpus, media_files, ...).
-LAYOUTS: dict[str, ModuleType] = {"folder": folder_layout}
+# Each module has check(corpus), which raises CorpusError, media_paths(corpus), read_utterances(corpus, media_files,
+# ...) and TREE: what its corpus folder is made of besides PARTS, as patterns.
+LAYOUTS: dict[str, ModuleType] = {"folder": folder_layout, "iemocap": iemocap, "msp_improv": msp_improv}
 PARTS = ("corpus.toml", "utterances.csv", "media", "features", "openface")  # what a corpus folder is made of
 
 
 def find_corpora(folder: Path) -> tuple[list[Corpus], list[Refusal]]:
     """The corpora among the sub-folders, by name, and a refusal for each that looks like one and cannot be read.
 
-    A sub-folder without any of PARTS is no corpus, unless videos lie in it: then it is refused with the remedy.
+    A sub-folder without any of PARTS or of a layout's TREE is no corpus, unless videos lie in it: then it is refused
+    with the remedy.
     """
     corpora: list[Corpus] = []
     refusals: list[Refusal] = []
@@ -55,7 +58,10 @@ def find_corpora(folder: Path) -> tuple[list[Corpus], list[Refusal]]:
 
 def _looks_like_corpus(root: Path) -> bool:
     videos = (".mp4", ".mov", ".mkv", ".avi", ".mpg", ".webm", ".wav", ".flac", ".mp3", ".m4a")
-    return any((root / part).exists() for part in PARTS) or any(p.suffix.lower() in videos for p in root.iterdir())
+    trees = [pattern for layout in LAYOUTS.values() for pattern in layout.TREE]
+    if any(any(root.glob(part)) for part in (*PARTS, *trees)):
+        return True
+    return any(p.suffix.lower() in videos for p in root.iterdir())
 
 
 def open_corpus(root: Path) -> Corpus:
@@ -65,16 +71,10 @@ def open_corpus(root: Path) -> Corpus:
     corpus = read_corpus(root)
     if corpus.layout not in LAYOUTS:
         raise CorpusError(
-            f'corpus {corpus.name}: expected layout = "folder", came "{corpus.layout}", which is not supported yet; '
-            "bring the corpus into the folder layout: media/ and utterances.csv"
+            f'corpus {corpus.name}: expected layout to be one of {", ".join(LAYOUTS)}, came "{corpus.layout}", which '
+            "is not supported yet; bring the corpus into the folder layout: media/ and utterances.csv"
         )
-    if corpus.table.exists() and not corpus.table.is_file():
-        raise CorpusError(f"corpus {corpus.name}: expected utterances.csv as a file, came something else; remove it")
-    if not corpus.media.is_dir() and not corpus.table.exists():
-        raise CorpusError(
-            f"corpus {corpus.name}: expected media/ with videos or utterances.csv, came neither; make media/ and put "
-            "the files there (features/ alone does not say which utterances there are)"
-        )
+    LAYOUTS[corpus.layout].check(corpus)
     return corpus
 
 
@@ -105,8 +105,8 @@ def read_utterances(
 def corpus_state(corpus: Corpus) -> str:
     """A digest of the names, sizes and times of what the corpus is made of: cheap, and another when a file changes."""
     digest = hashlib.sha256()
-    for part in PARTS:
-        for path in _entries(corpus.root / part):
+    for part in (*PARTS, *LAYOUTS[corpus.layout].TREE):
+        for path in [entry for top in sorted(corpus.root.glob(part)) for entry in _entries(top)]:
             with suppress(FileNotFoundError):  # removed since it was listed
                 status = path.lstat()
                 name = os.fsencode(path.relative_to(corpus.root))

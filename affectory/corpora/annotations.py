@@ -6,7 +6,7 @@ import csv
 import math
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
@@ -25,14 +25,14 @@ TEXTS = ("dialogue_id", "speaker", "culture", "transcript", "sentiment")
 
 
 @dataclass(frozen=True)
-class _Row:
-    """One line of the table: its number in the file and its fields by column, every column present."""
+class Row:
+    """One utterance as its corpus writes it: where it stands (`line 3`) and its texts by column, all present."""
 
-    line: int
+    place: str
     fields: Mapping[str, str]
 
 
-class _RowError(Exception):
+class RowError(Exception):
     """Why one row is refused."""
 
     def __init__(self, reason: str, detail: str) -> None:
@@ -44,39 +44,52 @@ class _RowError(Exception):
 def annotated_media(corpus: Corpus) -> list[str]:
     """The files that utterances.csv names inside the corpus folder and that are there, in its order, each once."""
     rows, _ = _read_rows(corpus)
+    return media_of(corpus, rows)
+
+
+def media_of(corpus: Corpus, rows: Sequence[Row]) -> list[str]:
+    """The files that the rows name inside the corpus folder and that are there, in their order, each once."""
     named = dict.fromkeys(_normal(row.fields["media"]) for row in rows if row.fields["media"])
     return [media for media in named if _is_inside(media) and os.path.lexists(corpus.root / media)]
 
 
 def read_annotations(corpus: Corpus, media_files: pd.DataFrame) -> UtteranceReading:
-    """The utterances that utterances.csv describes; rows that cannot be used are refusals. Raises CorpusError.
+    """The utterances that utterances.csv describes; rows that cannot be used are refusals. Raises CorpusError."""
+    rows, refusals = _read_rows(corpus)
+    return read_rows(corpus, rows, refusals, media_files)
+
+
+def read_rows(
+    corpus: Corpus, rows: Sequence[Row], refusals: Sequence[Refusal], media_files: pd.DataFrame
+) -> UtteranceReading:
+    """The utterances of the rows; those that cannot be used are refused, after the refusals there are already.
 
     An empty start_s is 0, an empty end_s the media file's duration, an empty culture the corpus's.
     """
-    rows, refusals = _read_rows(corpus)
+    refusals = list(refusals)
     files = {file["media"]: file for file in media_files.to_dict("records")}
     utterances: list[dict[str, Any]] = []
-    seen: dict[str, int] = {}
+    seen: dict[str, str] = {}
     for row in rows:
         try:
             _check_id(row, seen)
             utterances.append(_utterance(row, corpus, files))
-        except _RowError as error:
-            refusals.append(_refusal(row, error.reason, error.detail))
+        except RowError as error:
+            refusals.append(refuse(row, error.reason, error.detail))
     return UtteranceReading(table=utterance_table(utterances), refusals=refusals, source="annotations")
 
 
-def _read_rows(corpus: Corpus) -> tuple[list[_Row], list[Refusal]]:
+def _read_rows(corpus: Corpus) -> tuple[list[Row], list[Refusal]]:
     """Every line with as many fields as the header; the others are refusals."""
-    rows: list[_Row] = []
+    rows: list[Row] = []
     refusals: list[Refusal] = []
     for line, fields, header in _lines(corpus):
-        row = _Row(line, dict.fromkeys(UTTERANCE_COLUMNS, "") | dict(zip(header, fields, strict=False)))
+        row = Row(f"line {line}", dict.fromkeys(UTTERANCE_COLUMNS, "") | dict(zip(header, fields, strict=False)))
         if len(fields) == len(header):
             rows.append(row)
         elif fields:
             came = f"expected {len(header)} fields, came {len(fields)}; put texts with commas in double quotes"
-            refusals.append(_refusal(row, "bad_row", came))
+            refusals.append(refuse(row, "bad_row", came))
     return rows, refusals
 
 
@@ -105,29 +118,30 @@ def _check_header(shown: str, header: list[str]) -> None:
         raise CorpusError(f"{shown}: expected each column once, came twice: {', '.join(twice)}; remove one")
 
 
-def _refusal(row: _Row, reason: str, detail: str) -> Refusal:
+def refuse(row: Row, reason: str, detail: str) -> Refusal:
+    """The refusal of one row."""
     utterance_id = row.fields["utterance_id"]
     return Refusal(
         stage="utterances",
         reason=reason,
-        detail=f"utterance {utterance_id} (line {row.line}): {detail}",
+        detail=f"utterance {utterance_id} ({row.place}): {detail}",
         media=row.fields["media"] or None,
         utterance_id=utterance_id or None,
     )
 
 
-def _check_id(row: _Row, seen: dict[str, int]) -> None:
+def _check_id(row: Row, seen: dict[str, str]) -> None:
     utterance_id = row.fields["utterance_id"]
     if not utterance_id:
-        raise _RowError("missing_utterance_id", "expected an utterance_id, came none; give each row its own")
+        raise RowError("missing_utterance_id", "expected an utterance_id, came none; give each row its own")
     if utterance_id in seen:
-        came = f"expected ids used once, came that of line {seen[utterance_id]} again; give each row its own"
-        raise _RowError("duplicate_utterance_id", came)
-    seen[utterance_id] = row.line
+        came = f"expected ids used once, came that of {seen[utterance_id]} again; give each row its own"
+        raise RowError("duplicate_utterance_id", came)
+    seen[utterance_id] = row.place
 
 
-def _utterance(row: _Row, corpus: Corpus, files: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """A row's values in their types. Raises _RowError."""
+def _utterance(row: Row, corpus: Corpus, files: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """A row's values in their types. Raises RowError."""
     fields = row.fields
     media, duration_s = _media(fields["media"], corpus, files)
     start_s, end_s = _span(fields, duration_s)
@@ -153,21 +167,21 @@ def _utterance(row: _Row, corpus: Corpus, files: Mapping[str, Mapping[str, Any]]
 
 
 def _media(media: str, corpus: Corpus, files: Mapping[str, Mapping[str, Any]]) -> tuple[str | None, float | None]:
-    """The file's path and duration, or (None, None) for an utterance without media. Raises _RowError."""
+    """The file's path and duration, or (None, None) for an utterance without media. Raises RowError."""
     if not media:
         return None, None
     media = _normal(media)
     try:
         check_inside(media)
     except MediaError as error:
-        raise _RowError(error.reason, error.detail) from error
+        raise RowError(error.reason, error.detail) from error
     file = files.get(media)
     if file is None:
-        raise _RowError("media_not_found", _not_found(corpus, media))
+        raise RowError("media_not_found", _not_found(corpus, media))
     if file["verdict"] == "accepted":
         return media, float(file["duration_s"])
     outside = file["reason"] == "media_outside_corpus"
-    raise _RowError(file["reason"] if outside else "media_refused", f"{file['reason']}: {file['detail']}")
+    raise RowError(file["reason"] if outside else "media_refused", f"{file['reason']}: {file['detail']}")
 
 
 def _not_found(corpus: Corpus, media: str) -> str:
@@ -192,15 +206,15 @@ def _is_inside(media: str) -> bool:
 def _span(fields: Mapping[str, str], duration_s: float | None) -> tuple[float, float | None]:
     start_s, end_s = _number(fields, "start_s") or 0.0, _number(fields, "end_s")
     if start_s < 0:
-        raise _RowError("bad_number", f"expected start_s of at least 0, came {start_s:g}; correct it")
+        raise RowError("bad_number", f"expected start_s of at least 0, came {start_s:g}; correct it")
     if end_s is None:
         end_s = duration_s
     if end_s is not None and start_s >= end_s:
         came = f"expected start_s before end_s, came {start_s:g} and {end_s:g}; correct them"
-        raise _RowError("beyond_media_end", came)
+        raise RowError("beyond_media_end", came)
     if duration_s is not None and end_s is not None and end_s > duration_s + END_TOLERANCE_S:
         came = f"expected end_s of at most the media's {duration_s:.2f} s, came {end_s:g}; correct it"
-        raise _RowError("beyond_media_end", came)
+        raise RowError("beyond_media_end", came)
     return start_s, end_s
 
 
@@ -209,9 +223,7 @@ def _number(fields: Mapping[str, str], column: str) -> float | None:
     if not text:
         return None
     if not NUMBER.fullmatch(text) or not math.isfinite(float(text)):
-        raise _RowError(
-            "bad_number", f"expected a number in {column}, came {text[:40]!r}; correct it or leave it empty"
-        )
+        raise RowError("bad_number", f"expected a number in {column}, came {text[:40]!r}; correct it or leave it empty")
     return float(text)
 
 
@@ -220,12 +232,12 @@ def _whole(fields: Mapping[str, str], column: str) -> int | None:
     if not text:
         return None
     if not WHOLE.fullmatch(text):
-        raise _RowError("bad_number", f"expected a whole number in {column}, came {text[:40]!r}; correct it")
+        raise RowError("bad_number", f"expected a whole number in {column}, came {text[:40]!r}; correct it")
     return int(float(text))
 
 
 def _word(fields: Mapping[str, str], column: str, known: tuple[str, ...], reason: str, remedy: str) -> str | None:
     word = fields[column]
     if word and word not in known:
-        raise _RowError(reason, f"expected {column} to be one of {', '.join(known)}, came {word[:40]!r}; {remedy}")
+        raise RowError(reason, f"expected {column} to be one of {', '.join(known)}, came {word[:40]!r}; {remedy}")
     return word or None

@@ -25,7 +25,10 @@ class CorpusError(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class Corpus:
-    """One corpus. `name` is its folder's name; `emotions` None means the common vocabulary."""
+    """One corpus. `name` is its folder's name; `emotions` None means the common vocabulary or the layout's own set.
+
+    `recording_types` None means all; only a layout that knows such types looks at them.
+    """
 
     name: str
     root: Path
@@ -33,6 +36,7 @@ class Corpus:
     culture: str = UNKNOWN
     layout: str = "folder"
     emotions: tuple[str, ...] | None = None
+    recording_types: tuple[str, ...] | None = None
     description: str = ""
 
     @property
@@ -88,7 +92,8 @@ def read_corpus(root: Path) -> Corpus:
         licence=_text(root, said, "licence"),
         culture=_text(root, said, "culture"),
         layout=_text(root, said, "layout", "folder"),
-        emotions=_emotions(root, said),
+        emotions=_words(root, said, "emotions"),
+        recording_types=_words(root, said, "recording_types"),
         description=_text(root, said, "description", ""),
     )
 
@@ -113,13 +118,13 @@ def _text(root: Path, said: dict[str, Any], key: str, default: str | None = None
     return value
 
 
-def _emotions(root: Path, said: dict[str, Any]) -> tuple[str, ...] | None:
-    value = said.get("emotions")
+def _words(root: Path, said: dict[str, Any], key: str) -> tuple[str, ...] | None:
+    value = said.get(key)
     if value is None:
         return None
     words = isinstance(value, list) and all(isinstance(word, str) and word for word in value)
     if not words or not value or len(set(value)) < len(value):
-        came = f'expected emotions = ["...", ...], distinct words, came {value!r}; correct it'
+        came = f'expected {key} = ["...", ...], distinct words, came {value!r}; correct it'
         raise CorpusError(f"{_shown(root / 'corpus.toml')}: {came}")
     return tuple(value)
 

@@ -13,15 +13,28 @@ import pandas as pd
 
 from affectory.child_processes import Lost, OnProgress, run_each
 from affectory.corpora.annotations import annotated_media, read_annotations
-from affectory.corpora.corpus import UNKNOWN, Corpus, UtteranceReading, utterance_table
+from affectory.corpora.corpus import UNKNOWN, Corpus, CorpusError, UtteranceReading, utterance_table
 from affectory.media import MediaError
 from affectory.refusals import Refusal
 from affectory.segmentation import Turn, segment_by_voice
 
+TREE: tuple[str, ...] = ()  # nothing but what every corpus folder has
 # What people keep beside their videos; every other file under media/ is probed.
 SIDECARS = (".csv", ".json", ".md", ".pdf", ".srt", ".textgrid", ".tsv", ".txt", ".vtt", ".xml")
 # A worker spends seconds on loading the model, which then hears a minute of sound in a second.
 MEDIA_PER_WORKER_S = 300.0
+
+
+def check(corpus: Corpus) -> None:
+    """Raises CorpusError for a folder with neither media nor a table."""
+    if corpus.table.exists() and not corpus.table.is_file():
+        raise CorpusError(f"corpus {corpus.name}: expected utterances.csv as a file, came something else; remove it")
+    if not corpus.media.is_dir() and not corpus.table.exists():
+        raise CorpusError(
+            f"corpus {corpus.name}: expected media/ with videos or utterances.csv, came neither; make media/ and put "
+            "the files there (features/ alone does not say which utterances there are), or name the layout of an "
+            "official release in corpus.toml"
+        )
 
 
 def media_paths(corpus: Corpus) -> list[str]:
