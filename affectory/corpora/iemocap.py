@@ -54,7 +54,7 @@ LABEL_LINE = re.compile(
     r"\[(?P<valence>[^,\]]+),(?P<arousal>[^,\]]+),(?P<dominance>[^,\]]+)\]\s*"
 )
 BESIDE_LABELS = re.compile(r"\s*|%.*|[CA]-\w+:.*")  # blank lines, the header, annotators
-TEXT_LINE = re.compile(r"(?P<id>\S+) \[[\d.]+-[\d.]+\]:(?P<text>.*)")
+TEXT_LINE = re.compile(r"(?P<id>\S+) +\[[^\]]*\]:(?P<text>.*)")
 BESIDE_TEXTS = re.compile(r"\s*|[FM]:.*")
 
 

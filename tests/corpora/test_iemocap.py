@@ -32,7 +32,7 @@ TEXTS = """Ses01F_impro01_F000 [006.2901-008.2357]: Excuse me.
 Ses01F_impro01_M000 [008.6200-009.9000]: Do you have your forms?
 Ses01F_impro01_FXX0 [009.9500-010.0000]: [LAUGHTER]
 M: Yeah.
-Ses01F_impro01_F001 [010.0100-011.3925]: Yeah:  "yes", I do.
+Ses01F_impro01_F001 [-1.0000--1.0000]: Yeah:  "yes", I do.
 """
 SPOKEN = ("F000", "F001", "F002", "M000", "M001")
 
