@@ -38,8 +38,9 @@ def distances(true: np.ndarray, imagined: np.ndarray) -> dict[str, float]:
     `relative_error`: sum of squared errors / sum of squared deviations of the true ones from their mean; 0 is exact,
     1 no better than always imagining that mean; NaN where the true ones do not vary.
     `cosine`: mean cosine similarity of each pair, 1 the same direction, 0 for a vector of zeros.
-    `energy`: Szekely & Rizzo's (2013) coefficient (2 E|X-Y| - E|X-X'| - E|Y-Y'|) / (2 E|X-Y|): how far the two
-    distributions lie apart whatever the pairs, from 0 (the same) to 1 (two points); rows count as their own partners.
+    `energy`: the energy distance sqrt((2 E|X-Y| - E|X-X'| - E|Y-Y'|) / (2 E|X-Y|)), Szekely & Rizzo (2013): how far
+    the two distributions lie apart whatever the pairs, from 0 (the same) to 1 (two points). Rows count as their own
+    partners, so that few rows of one distribution lie a little apart.
     """
     true, imagined = _checked(true, imagined)
     deviation = np.sum((true - true.mean(0)) ** 2)
@@ -56,7 +57,8 @@ def _energy(first: np.ndarray, second: np.ndarray) -> float:
     across = 2 * _mean_distance(first, second)
     if across <= 0:
         return 0.0
-    return max(0.0, float((across - _mean_distance(first, first) - _mean_distance(second, second)) / across))
+    within = _mean_distance(first, first) + _mean_distance(second, second)
+    return max(0.0, 1 - within / across) ** 0.5
 
 
 def _mean_distance(first: np.ndarray, second: np.ndarray) -> float:
