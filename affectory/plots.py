@@ -1,4 +1,6 @@
-"""Figures as bytes: bars by condition and learning curves. Drawn without a display and without pyplot's global state.
+"""Figures as bytes: bars by condition and learning curves (a study's others are in `study_plots`).
+
+Drawn without a display and without pyplot's global state.
 
 Colours are Okabe and Ito's: distinct under the common colour-vision deficiencies, of different lightness in grey.
 Text in an SVG stays text in the reader's own interface font, so that figures and page look alike.
@@ -7,8 +9,10 @@ Text in an SVG stays text in the reader's own interface font, so that figures an
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterable
 from io import BytesIO
-from math import isfinite
+from itertools import cycle
+from math import ceil, isfinite, log10
 from statistics import fmean
 from typing import Any, Literal
 
@@ -25,12 +29,25 @@ Form = Literal["svg", "png"]
 Curves = dict[str, dict[int, list[tuple[int, float]]]]  # name -> seed -> [(epoch, value)]
 
 INK, MUTED, RULE = "#1d2530", "#5a6472", "#e3e7ec"
-EXPERIMENT_COLOURS = {"full_baseline": "#bcc3cc", "augmented_baseline": "#6fbbe8", "mmin": "#0a62a9"}
+EXPERIMENT_COLOURS = {
+    "full_baseline": "#bcc3cc",
+    "augmented_baseline": "#6fbbe8",
+    "partial_baseline": "#86909d",
+    "mctn": "#e69f00",
+    "attention_fusion": "#d55e00",
+    "mmin_ae": "#93d3bd",
+    "mmin_no_cycle": "#009e73",
+    "mmin": "#0a62a9",
+    "augmented_pretrained": "#cc79a7",
+    "mmin_no_imagination": "#7b5ea7",
+    "linear_svm": "#7a6a00",
+    "best": INK,
+}
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7a6a00", "#5a6472")
 CHANCE = "#b3401a"
 MEAN_SCORE = "val/score"  # mean of the conditions' validation scores: what selects
 
-_STYLE: dict[Any, Any] = {
+STYLE: dict[Any, Any] = {
     "font.family": ["DejaVu Sans"],
     "font.size": 8.5,
     "text.color": INK,
@@ -61,18 +78,21 @@ def condition_bars(
 ) -> bytes:
     """Grouped bars of one metric of a conditions table; whiskers are one deviation each way, a line marks chance."""
     rows, columns = cells(table, metric), columns_of(table)
-    with mpl.rc_context(_STYLE):
-        inches = 1.3 + 1.13 * len(columns)
-        figure = Figure(figsize=(inches, 3.3))
+    names, colours = [_short(experiment_title(name), 60) for name in rows], experiment_colours(rows)
+    inches = 1.3 + 1.13 * len(columns)
+    ncols = min(4, max(1, int((inches - 1) / (0.45 + 0.068 * max(map(len, names), default=1)))))
+    above = 0.33 + 0.19 * (ceil(len(names) / ncols) - 1)  # the legend's place, in inches
+    with mpl.rc_context(STYLE):
+        height = 2.97 + above
+        figure = Figure(figsize=(inches, height))
         axes = figure.subplots()
-        figure.subplots_adjust(left=0.5 / inches, right=1 - 0.55 / inches, bottom=0.09, top=0.9)
+        figure.subplots_adjust(0.5 / inches, 0.297 / height, 1 - 0.55 / inches, 1 - above / height)
         width = 0.78 / max(len(rows), 1)
         for number, (experiment, row) in enumerate(rows.items()):
             places = np.arange(len(columns)) + (number - (len(rows) - 1) / 2) * width
             means = np.array([row[name].mean if name in row else np.nan for name in columns])
             spreads = np.array([row[name].deviation if name in row else np.nan for name in columns])
-            colour = EXPERIMENT_COLOURS.get(experiment, COLOURS[number % len(COLOURS)])
-            axes.bar(places, means, width * 0.92, color=colour, label=_short(experiment_title(experiment)), zorder=2)
+            axes.bar(places, means, width * 0.92, color=colours[experiment], label=names[number], zorder=2)
             if not np.isnan(spreads).all():
                 axes.errorbar(places, means, spreads, fmt="none", ecolor=INK, elinewidth=0.9, capsize=1.8, zorder=3)
         if chance is not None:
@@ -87,8 +107,8 @@ def condition_bars(
             place = columns.index(AVERAGE)
             axes.axvspan(place - 0.5, place + 0.5, color="#f2f4f7", zorder=0)
         axes.grid(axis="y", zorder=1)
-        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4, borderaxespad=0.2, handlelength=1.2)
-        return _render(figure, form)
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=ncols, borderaxespad=0.2, handlelength=1.2)
+        return render(figure, form)
 
 
 def learning_curves(history: pd.DataFrame, *, form: Form = "svg") -> bytes:
@@ -99,7 +119,7 @@ def learning_curves(history: pd.DataFrame, *, form: Form = "svg") -> bytes:
     curves = curves_by_name(history)
     losses = {name: curves[name] for name in loss_names(history)}
     scores = {name: curves[name] for name in score_names(history)}
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(3.75, 4.1))
         above, below = figure.subplots(2, 1, sharex=True)
         # Fixed margins: a third of the time of a computed layout, and the figures of a report line up.
@@ -109,8 +129,9 @@ def learning_curves(history: pd.DataFrame, *, form: Form = "svg") -> bytes:
         if _spans_decades(losses):
             above.set_title("Training loss by term, log scale")
             above.set_yscale("log")
-            above.yaxis.set_major_locator(LogLocator(subs=(1, 3), numticks=8))
-            above.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+            decades = log10(max(_values(losses)) / min(_values(losses)))
+            above.yaxis.set_major_locator(LogLocator(subs=(1, 3) if decades < 2.5 else (1,), numticks=8))
+            above.yaxis.set_major_formatter(lambda value, _: _power(value))
             above.yaxis.set_minor_locator(NullLocator())
         _lines(below, scores)
         for number, seeds in enumerate(scores.values()):
@@ -121,7 +142,15 @@ def learning_curves(history: pd.DataFrame, *, form: Form = "svg") -> bytes:
         below.set_title("Validation score")
         below.set_xlabel("Epoch")
         below.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
-        return _render(figure, form)
+        return render(figure, form)
+
+
+def experiment_colours(experiments: Iterable[str]) -> dict[str, str]:
+    """A colour each: the study's experiments have theirs, others the next that no shown one has, then all again."""
+    names = list(experiments)
+    taken = {EXPERIMENT_COLOURS[name] for name in names if name in EXPERIMENT_COLOURS}
+    free = cycle([colour for colour in COLOURS if colour not in taken] or COLOURS)
+    return {name: EXPERIMENT_COLOURS.get(name) or next(free) for name in names}
 
 
 def curves_by_name(history: pd.DataFrame) -> Curves:
@@ -171,9 +200,17 @@ def _lines(axes: Axes, curves: Curves) -> None:
         axes.legend(fontsize=7.5, handlelength=1.2, ncols=2, columnspacing=1)
 
 
-def _short(name: str) -> str:
+def _short(name: str, most: int = 24) -> str:
     """A name in a legend; a longer one would take the place of the drawing."""
-    return name if len(name) <= 24 else f"{name[:23]}…"
+    return name if len(name) <= most else f"{name[: most - 1]}…"
+
+
+def _power(value: float) -> str:
+    """A tick of a log axis: `0.001`, and below that, where zeros no longer can be counted at a glance, `10⁻⁴`."""
+    exponent = log10(value)
+    if value >= 0.001 or abs(exponent - round(exponent)) > 1e-6:
+        return f"{value:g}"
+    return "10" + str(round(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
 
 
 def _values(curves: Curves) -> list[float]:
@@ -185,7 +222,7 @@ def _spans_decades(curves: Curves) -> bool:
     return bool(values) and 0 < min(values) < max(values) / 30
 
 
-def _render(figure: Figure, form: Form) -> bytes:
+def render(figure: Figure, form: Form) -> bytes:
     buffer = BytesIO()
     if form == "png":
         figure.savefig(buffer, format="png", dpi=144)

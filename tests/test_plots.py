@@ -6,8 +6,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from affectory.plots import condition_bars, curves_by_name, data_uri, learning_curves, peak, score_names
-from affectory.tables import conditions_table
+from affectory.plots import (
+    condition_bars,
+    curves_by_name,
+    data_uri,
+    experiment_colours,
+    learning_curves,
+    peak,
+    score_names,
+)
+from affectory.tables import EXPERIMENT_TITLES, conditions_table
 from tests.fixtures.reports import history_frame, results_frame
 
 
@@ -52,6 +60,28 @@ def test_learning_curves_show_each_loss_term_and_score():
     for word in ("ce", "forward", "cycle", "score", "Epoch"):
         assert word in shown
     assert "total" not in shown
+
+
+def test_terms_that_are_decades_apart_share_a_log_axis_of_few_ticks():
+    rows = [
+        (0, epoch, f"loss/{name}", scale / epoch) for name, scale in (("ce", 1), ("cycle", 3e-4)) for epoch in (1, 3)
+    ]
+    shown = texts(learning_curves(history(*rows)))
+    assert "Training loss by term, log scale" in shown
+    assert {"0.1", "0.01", "0.001", "10⁻⁴"} <= set(shown)
+    assert "0.3" not in shown  # a second tick a decade only where there are few decades
+
+
+def test_all_experiments_of_the_study_are_named_in_full_and_told_apart():
+    shown = texts(condition_bars(conditions_table(results_frame(list(EXPERIMENT_TITLES), seeds=1))))
+    assert set(EXPERIMENT_TITLES.values()) <= set(shown)
+    colours = experiment_colours([*EXPERIMENT_TITLES, "another"])
+    assert len(set(colours.values())) == len(EXPERIMENT_TITLES) + 1
+
+
+def test_an_unknown_experiment_takes_no_colour_that_a_known_one_has():
+    colours = experiment_colours(["mctn", "a", "b", "c", "d", "e"])
+    assert len(set(colours.values())) == 6
 
 
 def test_a_history_without_scores_or_with_gaps_still_draws():
