@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
 from affectory import metrics
-from affectory.batches import Dataset, Sequences
+from affectory.datasets import Dataset, Sequences
 from affectory.vocabulary import Condition, conditions
 
 PENALTIES = (1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 1.0)  # C; the one with the best UA on validation is taken

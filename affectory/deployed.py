@@ -17,15 +17,17 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from affectory.batches import ModalityInput, PackedFeatures, Sequences
+from affectory.batches import PackedFeatures
+from affectory.datasets import Sequences
 from affectory.evaluation import logits_under
 from affectory.family import Model
+from affectory.inputs import ModalityInput
 from affectory.models import FAMILIES
 from affectory.vocabulary import MODALITIES, Condition, Modality
 
-FORMAT = 1  # of the folder; rises when an older reader could no longer read it
+FORMAT = 2  # of the folder; rises when an older reader could no longer read it
 WEIGHTS, CONFIG = "weights.safetensors", "config.json"
-_STATISTICS = ("mean", "std")  # of each modality's features: kept beside the weights, bit for bit
+_STATISTICS = ("mean", "std", "projection")  # of each modality's features: kept beside the weights, bit for bit
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ class DeployedModel:
     classes: tuple[str, ...]
     inputs: dict[Modality, ModalityInput]
     model: Model
+    temperatures: dict[Condition, float]
 
     def predict(
         self,
@@ -69,7 +72,8 @@ class DeployedModel:
         data = PackedFeatures(sequences, np.full(n_rows, -1), self.inputs)
         logits = logits_under(self.model, data, np.arange(n_rows), under=None)[0]
         used = [Condition(m for m in rows if rows[m][row] is not None) for row in range(n_rows)]
-        return Prediction(torch.from_numpy(logits).softmax(-1).numpy(), used)
+        temperatures = torch.tensor([[self.temperatures.get(condition, 1.0)] for condition in used])
+        return Prediction((torch.from_numpy(logits) / temperatures).softmax(-1).numpy(), used)
 
     def _check_names(self, features: Mapping[Modality, Sequence[Any]], feature_sets: Mapping[Modality, str]) -> None:
         for modality, rows in features.items():
@@ -118,15 +122,19 @@ def save_deployed(
     model: Model,
     classes: Sequence[str],
     inputs: Mapping[Modality, ModalityInput],
+    temperatures: Mapping[Condition, float] | None = None,
 ) -> None:
-    """Write weights.safetensors and config.json into `folder`, each renamed into place; the teacher stays behind."""
+    """Write weights.safetensors and config.json into `folder`, each renamed into place.
+
+    `temperatures` divide the logits of rows that have just the condition's modalities; 1 where none is given.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    weights = {name: value.cpu() for name, value in model.state_dict().items() if not name.startswith("teacher.")}
+    weights = {name: value.cpu() for name, value in model.state_dict().items()}
     described = {}
     for modality, fitted in inputs.items():
         values = {field.name: getattr(fitted, field.name) for field in fields(fitted)}
-        statistics = {name: torch.from_numpy(values.pop(name)) for name in _STATISTICS}
-        weights |= {_statistic(modality, name): value for name, value in statistics.items()}
+        arrays = {name: values.pop(name) for name in _STATISTICS}
+        weights |= {_statistic(modality, n): torch.from_numpy(a) for n, a in arrays.items() if a is not None}
         described[modality.value] = values
     stored = {
         "format": FORMAT,
@@ -134,6 +142,7 @@ def save_deployed(
         "config": asdict(config),
         "classes": list(classes),
         "inputs": described,
+        "temperatures": {str(condition): value for condition, value in (temperatures or {}).items()},
     }
     tensors = save({name: value.contiguous() for name, value in weights.items()})
     (folder / f"{WEIGHTS}.partial").write_bytes(tensors)
@@ -149,15 +158,18 @@ def load_deployed(folder: Path) -> DeployedModel:
         weights: dict[str, Tensor] = load_file(folder / WEIGHTS)
         inputs = {}
         for modality in (modality for modality in MODALITIES if modality in stored["inputs"]):
-            mean, std = (weights.pop(_statistic(modality, name)).numpy() for name in _STATISTICS)
-            inputs[modality] = ModalityInput(**stored["inputs"][modality], mean=mean, std=std)
+            tensors = {name: weights.pop(_statistic(modality, name), None) for name in _STATISTICS}
+            arrays = {name: tensor.numpy() for name, tensor in tensors.items() if tensor is not None}
+            fitted: dict[str, Any] = {**stored["inputs"][modality], **arrays}
+            inputs[modality] = ModalityInput(**fitted)
         family, classes = FAMILIES[stored["family"]], tuple(stored["classes"])
         config = family.config_from(stored["config"])
         model = family.build(config, inputs, classes, seed=0)
         model.load_state_dict(weights)
+        temperatures = {Condition.parse(name): float(value) for name, value in stored["temperatures"].items()}
     except (KeyError, TypeError, RuntimeError, SafetensorError) as problem:
         raise ValueError(f"{folder}: {WEIGHTS} and {CONFIG} do not make a model: {problem}") from problem
-    return DeployedModel(stored["family"], config, classes, inputs, model.eval())
+    return DeployedModel(stored["family"], config, classes, inputs, model.eval(), temperatures)
 
 
 def _read_config(path: Path) -> dict[str, Any]:

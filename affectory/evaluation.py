@@ -5,39 +5,46 @@ Shapes: n rows, K conditions, M modalities, C classes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 import torch
+from torch import Tensor
 
 from affectory import metrics
-from affectory.batches import Dataset, PackedFeatures
+from affectory.batches import PackedFeatures
 from affectory.conditions import condition_masks, rows_under
+from affectory.datasets import Dataset
 from affectory.family import Model
 from affectory.vocabulary import Condition, conditions
 
 _BATCH_ROWS = 256
 
 
-@torch.inference_mode()
 def logits_under(model: Model, data: PackedFeatures, rows: np.ndarray, under: Sequence[Condition] | None) -> np.ndarray:
     """float32 [K, n, C]: logits of the rows at positions `rows` under each condition; None: once, as the rows are.
 
     A row that has none of a condition's modalities is scored as it is. The model is left in evaluation mode, on the
     data's device.
     """
-    model.to(data.device).eval()
     masks = condition_masks(under, data.modalities) if under else torch.ones(1, len(data.modalities), dtype=torch.bool)
-    by_length = rows[np.argsort(data.longest(rows), kind="stable")]  # rows of one length share a batch
+    return logits_of_ways(model, data, rows, masks[:, None].expand(-1, len(rows), -1))
+
+
+@torch.inference_mode()
+def logits_of_ways(model: Model, data: PackedFeatures, rows: np.ndarray, ways: Tensor) -> np.ndarray:
+    """float32 [K, n, C]: as logits_under, each row with its own modalities: `ways` bool [K, n, M]."""
+    model.to(data.device).eval()
+    by_length = np.argsort(data.longest(rows), kind="stable")  # rows of one length share a batch
     parts = []
     for start in range(0, len(rows), _BATCH_ROWS):
-        batch = data.batch(by_length[start : start + _BATCH_ROWS])
-        available = batch.present & masks[:, None].to(data.device)  # [K, B, M]
+        places = by_length[start : start + _BATCH_ROWS]
+        batch = data.batch(rows[places])
+        available = batch.present & ways[:, places].to(data.device)  # [K, B, M]
         available = torch.where(available.any(-1, keepdim=True), available, batch.present)
         parts.append(model.logits_under(batch, available).cpu().numpy())
-    logits = np.concatenate(parts, axis=1)
-    return logits[:, np.argsort(np.argsort(data.longest(rows), kind="stable"))]
+    return np.concatenate(parts, axis=1)[:, np.argsort(by_length)]
 
 
 def score(model: Model, data: PackedFeatures, rows: np.ndarray, under: Sequence[Condition]) -> dict[Condition, float]:
@@ -58,25 +65,33 @@ def evaluate(
     dataset: Dataset,
     rows: np.ndarray,
     under: Sequence[Condition] | None = None,
+    temperatures: Mapping[Condition, float] | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Metrics (condition, metric, value) and predictions (utterance_id, condition, label, predicted, p_<class> ...).
 
     `rows` are labelled positions in `dataset`; `under` is every condition of the data's modalities unless given. A full
-    row counts under every condition, a naturally incomplete one only as it is.
+    row counts under every condition, a naturally incomplete one only as it is. Probabilities are of logits divided by
+    the condition's temperature (1 unless given); `ece` is theirs, `ece_uncalibrated` that of the logits as they are.
     """
     under = under or conditions(data.modalities)
     logits = logits_under(model, data, rows, under)
-    probabilities = torch.from_numpy(logits).softmax(-1).numpy()
+    scale = np.array([(temperatures or {}).get(condition, 1.0) for condition in under], np.float32)
+    probabilities, plain = (
+        torch.from_numpy(scaled).softmax(-1).numpy() for scaled in (logits / scale[:, None, None], logits)
+    )
     present, classes = data.present[rows].cpu().numpy(), np.array(dataset.classes, object)
     labels, ids = dataset.labels[rows], np.array(dataset.utterance_ids, object)[rows]
     values, tables = [], []
-    for condition, of_condition in zip(under, probabilities, strict=True):
+    for condition, of_condition, as_they_are in zip(under, probabilities, plain, strict=True):
         tested = rows_under(condition, present, data.modalities)
         if not tested.any():
             continue
         truth, predicted = labels[tested], of_condition[tested].argmax(-1)
         for name, metric in metrics.CLASSIFICATION.items():
             values.append({"condition": str(condition), "metric": name, "value": metric(truth, predicted)})
+        for name, given in (("ece", of_condition), ("ece_uncalibrated", as_they_are)):
+            value = metrics.ece(truth, given[tested])
+            values.append({"condition": str(condition), "metric": name, "value": value})
         table = pd.DataFrame({"utterance_id": ids[tested], "condition": str(condition)})
         table = table.assign(label=classes[truth], predicted=classes[predicted])
         columns = [f"p_{name}" for name in dataset.classes]

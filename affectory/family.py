@@ -9,7 +9,8 @@ from typing import Any, Protocol, Self
 import torch
 from torch import Tensor, nn
 
-from affectory.batches import Batch, ModalityInput
+from affectory.batches import Batch
+from affectory.inputs import ModalityInput
 from affectory.vocabulary import Modality
 
 
@@ -23,6 +24,7 @@ class Schedule:
     learning_rate: float
     beta1: float = 0.9
     weight_decay: float = 0.0
+    refit: bool = False  # train anew on train and val, for as many epochs as val chose
     clip: float = 1.0  # largest gradient norm of each sub-network (a direct child of the model)
 
     @property
@@ -37,7 +39,7 @@ class Schedule:
 class Model(Protocol):
     """A torch module of a family; B rows, K ways of having modalities, M modalities, C classes.
 
-    A submodule named `teacher` serves training only and is not deployed.
+    One whose config names a teacher also has learn_from(teacher, data: PackedFeatures), called before its training.
     """
 
     training_conditions: str  # one of affectory.conditions.TRAINING_CONDITIONS
@@ -67,11 +69,14 @@ class Model(Protocol):
 class Family(Protocol):
     """A file of affectory/models."""
 
-    DEPLOYED: str | None  # the experiment whose model is registered; None: only rows of a study
+    DEPLOYED: tuple[str, ...]  # the first of these that a preset has is registered; empty: only rows of a study
     PRESETS: Mapping[str, Mapping[str, Any]]  # experiments by preset; "default" and the tiny "debug" are always there
 
     def experiments(self, preset: str = ...) -> dict[str, Any]:
-        """Frozen configurations by name, a teacher before its students (`teacher` names it, or is None)."""
+        """Frozen configurations by name, a teacher before its students.
+
+        Each has schedule, training_conditions, preparation, and `teacher`, which names an experiment or is None.
+        """
         ...
 
     def build(
@@ -81,9 +86,8 @@ class Family(Protocol):
         classes: Sequence[str],
         *,
         seed: int,
-        teacher: Any | None = None,
     ) -> Model:
-        """A new model; the same seed gives the same weights. `teacher` is the trained model that the config names."""
+        """A new model; the same seed gives the same weights."""
         ...
 
     def config_from(self, values: Mapping[str, Any]) -> Any:

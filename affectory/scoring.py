@@ -15,12 +15,12 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
-from affectory.batches import ModalityInput
 from affectory.child_processes import Lost, run_each
 from affectory.deployed import DeployedModel
 from affectory.extraction import extract
 from affectory.features import FeatureRow, FeatureSet, FeatureSetError, Segment, find_feature_set, missing_row
 from affectory.features.parts import read_reason
+from affectory.inputs import ModalityInput
 from affectory.media import MediaError, MediaFile, probe_files
 from affectory.segmentation import segment_by_voice
 from affectory.transcript import Cue, assign

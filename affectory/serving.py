@@ -29,8 +29,8 @@ from mlflow.types import ColSpec, DataType, Schema
 from mlflow.types.schema import AnyType
 
 import affectory
-from affectory.batches import ModalityInput
 from affectory.deployed import DeployedModel, load_deployed
+from affectory.inputs import ModalityInput
 from affectory.vocabulary import Modality
 
 DEPLOYED = "deployed"  # the artifact: a folder of weights.safetensors and config.json

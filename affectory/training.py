@@ -45,6 +45,7 @@ def fit(
     schedule: Schedule,
     seed: int,
     callbacks: Sequence[Callback] = (),
+    epochs: int | None = None,
     checkpoint: Path | None = None,
     checkpoint_every_s: float = 10.0,
 ) -> Fit:
@@ -52,8 +53,8 @@ def fit(
 
     Callbacks receive loss/<term>, loss/total, val/ua/<keys> (`av` for {a,v}) and val/score, their mean, which selects.
     Every epoch draws its order, conditions and dropout from (seed, epoch) alone, so a training that was killed goes on
-    from `checkpoint` to the same bits. Without rows in `val` the last epoch is kept. ValueError when a checkpoint is
-    another training's, TrainingError when a loss is no longer finite.
+    from `checkpoint` to the same bits. `epochs` ends the schedule early. Without rows in `val` the last epoch is kept.
+    ValueError when a checkpoint is another training's, TrainingError when a loss is no longer finite.
     """
     if not len(train):
         raise ValueError("no labelled training rows: expected at least one, got 0")
@@ -64,40 +65,54 @@ def fit(
         parameters, schedule.learning_rate, betas, weight_decay=schedule.weight_decay, fused=True
     )
     under = training_conditions(model.training_conditions, data.modalities)
-    state = _Progress(identity=f"{seed} {asdict(schedule)} {under} {len(train)} {len(val)}")
+    last = schedule.epochs if epochs is None else min(epochs, schedule.epochs)
+    state = _Progress(identity=f"{seed} {asdict(schedule)} {last} {under} {len(train)} {len(val)}")
     if checkpoint is not None and checkpoint.exists():
         state.load(checkpoint, model, optimizer)
     masks, saved_at = condition_masks(under, data.modalities), monotonic()
     with torch.random.fork_rng(devices=[data.device] if data.device.type == "cuda" else []):
-        for epoch in range(len(state.history), schedule.epochs):
-            generator = torch.Generator().manual_seed(_epoch_seed(seed, epoch))
-            torch.manual_seed(_epoch_seed(seed, epoch))
-            for group in optimizer.param_groups:
-                group["lr"] = schedule.learning_rate_at(epoch)
-            model.train()
-            totals: dict[str, Tensor] = {}
-            for rows in _batches(train, data, schedule.batch_size, generator):
-                batch = data.batch(rows)
-                losses = model.losses(batch.with_available(draw_available(masks, batch.present, generator)))
-                total = torch.stack(list(losses.values())).sum()
-                optimizer.zero_grad()
-                total.backward()
-                for part in model.children():
-                    nn.utils.clip_grad_norm_(part.parameters(), schedule.clip)
-                optimizer.step()
-                for name, loss in {**losses, "total": total}.items():
-                    totals[name] = totals.get(name, 0.0) + loss.detach() * (len(rows) / len(train))
+        for epoch in range(len(state.history), last):
+            totals = _train_epoch(model, data, train, masks, optimizer, schedule, seed, epoch)
             measured = _checked(totals, epoch) | _validated(model, data, val, under)
             state.keep(model, measured)
             for callback in callbacks:
                 callback(epoch + 1, measured)
-            if checkpoint is not None and (
-                epoch + 1 == schedule.epochs or monotonic() - saved_at >= checkpoint_every_s
-            ):
+            if checkpoint is not None and (epoch + 1 == last or monotonic() - saved_at >= checkpoint_every_s):
                 state.save(checkpoint, model, optimizer)
                 saved_at = monotonic()
     model.load_state_dict(state.best)
     return Fit(state.best, state.best_epoch, state.best_score, state.history)
+
+
+def _train_epoch(
+    model: Model,
+    data: PackedFeatures,
+    train: np.ndarray,
+    masks: Tensor,
+    optimizer: torch.optim.Optimizer,
+    schedule: Schedule,
+    seed: int,
+    epoch: int,
+) -> dict[str, Tensor]:
+    """One pass over the rows `train`; the mean of each loss term, and of their total."""
+    generator = torch.Generator().manual_seed(_epoch_seed(seed, epoch))
+    torch.manual_seed(_epoch_seed(seed, epoch))
+    for group in optimizer.param_groups:
+        group["lr"] = schedule.learning_rate_at(epoch)
+    model.train()
+    totals: dict[str, Tensor] = {}
+    for rows in _batches(train, data, schedule.batch_size, generator):
+        batch = data.batch(rows)
+        losses = model.losses(batch.with_available(draw_available(masks, batch.present, generator)))
+        total = torch.stack(list(losses.values())).sum()
+        optimizer.zero_grad()
+        total.backward()
+        for part in model.children():
+            nn.utils.clip_grad_norm_(part.parameters(), schedule.clip)
+        optimizer.step()
+        for name, loss in {**losses, "total": total}.items():
+            totals[name] = totals.get(name, 0.0) + loss.detach() * (len(rows) / len(train))
+    return totals
 
 
 class _Progress:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from affectory.batches import Dataset
+from affectory.datasets import Dataset
 from affectory.features import DEFAULT_SETS, FEATURE_SETS, find_feature_set
 from affectory.vocabulary import MODALITIES, Modality
 from resources.feature_store import FeatureStore

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 import dagster as dg
 import pandas as pd
 
-from affectory.batches import PackedFeatures, fit_inputs
+from affectory.batches import PackedFeatures
 from affectory.evaluation import evaluate
 from affectory.tables import conditions_table, to_markdown
 from affectory.vocabulary import Split
 from ops.datasets import read_dataset
-from ops.training import Run, load_model
+from ops.training import Run, load_trained
 from resources.compute import Compute
 from resources.feature_store import FeatureStore
 from resources.tracking import Tracking
@@ -51,12 +51,11 @@ def _score_new(
     dataset = read_dataset(store, corpus) if todo else None
     if dataset is None:
         return
-    inputs = fit_inputs(dataset, dataset.rows(Split.TRAIN))
-    data = PackedFeatures.from_dataset(dataset, inputs, compute.torch_device())
-    rows = dataset.rows(Split.TEST)
-    scored = [
-        _keyed(run, *evaluate(load_model(tracking, run.run_id, data.device), data, dataset, rows)) for run in todo
-    ]
+    rows, scored = dataset.rows(Split.TEST), []
+    for run in todo:
+        found = load_trained(tracking, run.run_id)
+        data = PackedFeatures.from_dataset(dataset, found.inputs, compute.torch_device())
+        scored.append(keyed(run, *evaluate(found.model, data, dataset, rows, temperatures=found.temperatures)))
     store.replace_rows("predictions", corpus, pd.concat([predictions for _, predictions in scored]))
     store.add_results(pd.concat([results for results, _ in scored]))
     context.log.info(f"{len(todo)} runs scored on {len(rows)} test utterances")
@@ -67,7 +66,7 @@ def _results(store: FeatureStore, run: Run) -> pd.DataFrame:
     return store.query("SELECT * FROM results WHERE corpus = ? AND family = ?", [run.corpus, run.family])
 
 
-def _keyed(run: Run, values: pd.DataFrame, predictions: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+def keyed(run: Run, values: pd.DataFrame, predictions: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Both tables as the store keeps them."""
     keys = {
         "corpus": run.corpus,

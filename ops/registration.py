@@ -43,9 +43,13 @@ def registration_op(name: str, family: str) -> dg.OpDefinition:
     return register
 
 
-def best_run(runs: Sequence[Run], experiment: str) -> Run | None:
-    """The experiment's run with the highest validation score, of equals the lowest seed; None when there is none."""
-    candidates = [run for run in runs if run.experiment == experiment]
+def best_run(runs: Sequence[Run], experiments: Sequence[str]) -> Run | None:
+    """Of the first of the experiments that was trained, the run with the highest validation score.
+
+    Of equals the lowest seed; None when none of the experiments was trained.
+    """
+    trained = [name for name in experiments if name in {run.experiment for run in runs}]
+    candidates = [run for run in runs if run.experiment in trained[:1]]
     return min(candidates, key=lambda run: (-run.score, run.seed), default=None)
 
 

@@ -5,9 +5,9 @@ from importlib.metadata import version
 
 import pandas as pd
 
-from affectory.batches import Dataset
 from affectory.corpora import Corpus
 from affectory.corpora.demo.answers import planted_facts
+from affectory.datasets import Dataset
 from affectory.report import CorpusFacts, Provenance, ReportData
 from ops.datasets import digest, read_dataset, stored_choice
 from ops.training import unfit

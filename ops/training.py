@@ -10,26 +10,24 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import dagster as dg
-import torch
 
-from affectory.batches import Dataset, ModalityInput, PackedFeatures, fit_inputs
-from affectory.deployed import load_deployed, save_deployed
-from affectory.family import Model
+from affectory.datasets import Dataset
+from affectory.deployed import DeployedModel, load_deployed
+from affectory.experiments import Fold, train_experiment
 from affectory.models import FAMILIES
-from affectory.training import fit
-from affectory.vocabulary import Modality, Split
+from affectory.vocabulary import Split
 from ops.datasets import digest, read_dataset
 from resources.compute import Compute
 from resources.feature_store import FeatureStore
 from resources.tracking import Tracking
 
-RECIPE = 1  # rises when the same configuration would train another model
+RECIPE = 2  # rises when the same configuration would train another model
 
 
 class TrainingConfig(dg.Config):
     """Which preset of the family, and over which seeds."""
 
-    preset: str = "default"
+    preset: str = "default"  # a preset of the family
     seeds: list[int] = [0, 1, 2]
 
 
@@ -54,10 +52,8 @@ class _Session:
     context: dg.OpExecutionContext
     corpus: str
     family: str
-    dataset: Dataset
+    fold: Fold
     data_fingerprint: str
-    inputs: Mapping[Modality, ModalityInput]
-    data: PackedFeatures
     tracking: Tracking
     checkpoints: Path
 
@@ -77,7 +73,7 @@ def training_op(name: str, family: str, experiments: list[str]) -> dg.OpDefiniti
         if session is None:
             return []
         configs = FAMILIES[family].experiments(config.preset)
-        return [_train_once(session, configs, experiment, seed) for seed in config.seeds for experiment in experiments]
+        return [_train_once(session, configs, experiment, seed) for seed in config.seeds for experiment in experiments if experiment in configs]
 
     return train
 
@@ -92,12 +88,11 @@ def _open_session(
     if dataset is None or why:
         context.log.info(f"{family} skipped for corpus {corpus}: {why}")
         return None
-    inputs = fit_inputs(dataset, dataset.rows(Split.TRAIN))
-    data = PackedFeatures.from_dataset(dataset, inputs, compute.torch_device())
+    fold = Fold(dataset, compute.torch_device())
     sizes = ", ".join(f"{len(dataset.rows(split))} {split}" for split in Split)
-    context.log.info(f"corpus {corpus} on {data.device}: {sizes} utterances, {len(dataset.classes)} classes")
+    context.log.info(f"corpus {corpus} on {fold.device}: {sizes} utterances, {len(dataset.classes)} classes")
     checkpoints = Path(store.path).parent / "staging" / "checkpoints"
-    return _Session(context, corpus, family, dataset, digest(dataset), inputs, data, tracking, checkpoints)
+    return _Session(context, corpus, family, fold, digest(dataset), tracking, checkpoints)
 
 
 def unfit(dataset: Dataset | None) -> str:
@@ -112,7 +107,7 @@ def unfit(dataset: Dataset | None) -> str:
 
 
 def _train_once(session: _Session, configs: Mapping[str, Any], experiment: str, seed: int) -> Run:
-    config, family = configs[experiment], FAMILIES[session.family]
+    config = configs[experiment]
     fingerprint = _fingerprint(session, configs, experiment, seed)
     found = session.tracking.find_finished(session.corpus, f"{session.family}/{experiment}", fingerprint)
     if found:
@@ -123,8 +118,7 @@ def _train_once(session: _Session, configs: Mapping[str, Any], experiment: str, 
     teacher = None
     if config.teacher:
         before = _train_once(session, configs, config.teacher, seed)
-        teacher = load_model(session.tracking, before.run_id, session.data.device)
-    model = family.build(config, session.inputs, session.dataset.classes, seed=seed, teacher=teacher)
+        teacher = load_trained(session.tracking, before.run_id).model.to(session.fold.device)
     told: list[int] = []  # epochs that this process trained
     checkpoint = session.checkpoints / f"{fingerprint}.pt"
     with session.tracking.run(
@@ -133,13 +127,12 @@ def _train_once(session: _Session, configs: Mapping[str, Any], experiment: str, 
         parameters={"seed": seed, **_flat(asdict(config))},
         tags=_tags(session, experiment, seed, fingerprint),
     ) as run:
-        trained = fit(
-            model,
-            session.data,
-            session.dataset.rows(Split.TRAIN),
-            session.dataset.rows(Split.VAL),
-            schedule=config.schedule,
+        trained = train_experiment(
+            session.family,
+            config,
+            session.fold,
             seed=seed,
+            teacher=teacher,
             callbacks=[
                 run.log_epoch,
                 lambda epoch, _: told.append(epoch),
@@ -148,25 +141,27 @@ def _train_once(session: _Session, configs: Mapping[str, Any], experiment: str, 
             checkpoint=checkpoint,
         )
         # A training that went on from a checkpoint told this run only of the epochs since.
-        for epoch, measured in enumerate(trained.history[: len(trained.history) - len(told)], start=1):
+        history = trained.fit.history
+        for epoch, measured in enumerate(history[: len(history) - len(told)], start=1):
             run.log_epoch(epoch, measured)
-        run.log_metrics({"best_score": trained.best_score, "best_epoch": trained.best_epoch})
+        run.log_metrics({"best_score": trained.fit.best_score, "best_epoch": trained.fit.best_epoch})
         with TemporaryDirectory() as folder:
-            save_deployed(Path(folder), session.family, config, model, session.dataset.classes, session.inputs)
+            trained.save(Path(folder))
             for file in sorted(Path(folder).iterdir()):
                 run.log_file(file, "deployed")
-    checkpoint.unlink(missing_ok=True)
+    for done in session.checkpoints.glob(f"{fingerprint}.*"):
+        done.unlink()
     session.context.log.info(
-        f"{experiment} seed {seed}: validation UA {trained.best_score:.3f} at epoch {trained.best_epoch} "
+        f"{experiment} seed {seed}: validation UA {trained.fit.best_score:.3f} at epoch {trained.fit.best_epoch} "
         f"of {config.schedule.epochs}"
     )
-    return _as_run(session, experiment, seed, run.run_id, trained.best_score, reused=False)
+    return _as_run(session, experiment, seed, run.run_id, trained.fit.best_score, reused=False)
 
 
-def load_model(tracking: Tracking, run_id: str, device: torch.device) -> Model:
-    """The trained module of a run, from its artifacts, on the device."""
+def load_trained(tracking: Tracking, run_id: str) -> DeployedModel:
+    """The model of a run, from its artifacts."""
     with TemporaryDirectory() as folder:
-        return load_deployed(tracking.download(run_id, "deployed", Path(folder))).model.to(device)
+        return load_deployed(tracking.download(run_id, "deployed", Path(folder)))
 
 
 def _as_run(session: _Session, experiment: str, seed: int, run_id: str, score: float, *, reused: bool) -> Run:
@@ -193,7 +188,7 @@ def _tags(session: _Session, experiment: str, seed: int, fingerprint: str) -> di
         "experiment": experiment,
         "seed": str(seed),
         "selected_on": "val",
-        "feature_sets": ",".join(session.dataset.sequences[m].feature_set for m in session.inputs),
+        "feature_sets": ",".join(sequences.feature_set for sequences in session.fold.dataset.sequences.values()),
     }
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from affectory.baselines import evaluate_linear_svm, functionals
-from affectory.batches import Sequences
+from affectory.datasets import Sequences
 from affectory.vocabulary import Modality
 from tests.fixtures.datasets import small_dataset
 

@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from affectory.batches import Dataset, ModalityInput, PackedFeatures, Sequences, fit_inputs
+from affectory.batches import PackedFeatures
+from affectory.datasets import Dataset, Sequences
+from affectory.inputs import ModalityInput, fit_inputs
 from affectory.vocabulary import Condition, Modality
 from tests.fixtures.datasets import packed, small_dataset
 

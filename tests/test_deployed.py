@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from affectory.batches import fit_inputs
 from affectory.deployed import DeployedModel, load_deployed, save_deployed
 from affectory.evaluation import evaluate
+from affectory.inputs import fit_inputs
 from affectory.models import mmin
 from affectory.vocabulary import Modality
 from tests.fixtures.datasets import packed, small_dataset
@@ -25,7 +25,8 @@ def save(folder: Path, dataset=DATASET) -> mmin.Mmin:
     inputs, configs = fit_inputs(dataset, dataset.rows("train")), mmin.experiments("debug")
     teacher = mmin.build(configs["full_baseline"], inputs, dataset.classes, seed=1)
     assert isinstance(teacher, mmin.FullModality)
-    model = mmin.build(configs["mmin"], inputs, dataset.classes, seed=0, teacher=teacher)
+    model = mmin.build(configs["mmin"], inputs, dataset.classes, seed=0)
+    model.learn_from(teacher, packed(dataset))
     save_deployed(folder, "mmin", configs["mmin"], model, dataset.classes, inputs)
     assert isinstance(model, mmin.Mmin)
     return model
@@ -56,7 +57,7 @@ def test_the_folder_holds_weights_and_json_and_no_teacher(folder: Path):
     assert sorted(path.name for path in folder.iterdir()) == ["config.json", "weights.safetensors"]
     assert b"teacher" not in (folder / "weights.safetensors").read_bytes()
     stored = json.loads((folder / "config.json").read_text())
-    assert (stored["format"], stored["family"], stored["classes"]) == (1, "mmin", ["angry", "happy"])
+    assert (stored["format"], stored["family"], stored["classes"]) == (2, "mmin", ["angry", "happy"])
     assert stored["inputs"]["visual"]["feature_set"] == "set_v" and stored["inputs"]["visual"]["version"] == "1"
 
 
@@ -125,8 +126,8 @@ def test_another_format_a_pickle_and_weights_that_do_not_fit_are_refused(folder:
             load_deployed(tmp_path)
 
     (tmp_path / "weights.safetensors").write_bytes(weights)
-    (tmp_path / "config.json").write_text(config.replace('"format": 1', '"format": 9'))
-    refused("expected format 1, got 9")
+    (tmp_path / "config.json").write_text(config.replace('"format": 2', '"format": 9'))
+    refused("expected format 2, got 9")
     (tmp_path / "config.json").write_text("{")
     refused("expected JSON")
     (tmp_path / "config.json").write_text(config.replace('"width": 8', '"width": 9'))

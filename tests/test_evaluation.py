@@ -2,9 +2,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from affectory.batches import fit_inputs
 from affectory.evaluation import evaluate, logits_under, score
 from affectory.family import Model
+from affectory.inputs import fit_inputs
 from affectory.models import mmin
 from affectory.vocabulary import Condition, Modality, conditions
 from tests.fixtures.datasets import packed, small_dataset

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from affectory.batches import PackedFeatures, fit_inputs
+from affectory.batches import PackedFeatures
 from affectory.family import Model, Schedule
+from affectory.inputs import fit_inputs
 from affectory.models import mmin
 from affectory.training import Fit, TrainingError, fit
 from tests.fixtures.datasets import packed, small_dataset
@@ -25,7 +26,10 @@ def new_model(experiment: str = "mmin", **changes) -> Model:
     config = replace(configs[experiment], **changes)
     teacher = mmin.build(configs["full_baseline"], inputs, DATASET.classes, seed=1)
     assert isinstance(teacher, mmin.FullModality)
-    return mmin.build(config, inputs, DATASET.classes, seed=0, teacher=teacher if config.teacher else None)
+    model = mmin.build(config, inputs, DATASET.classes, seed=0)
+    if config.teacher:
+        model.learn_from(teacher, packed(DATASET))
+    return model
 
 
 def digest(state: dict[str, torch.Tensor]) -> str:

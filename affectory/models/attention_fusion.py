@@ -17,19 +17,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from affectory.batches import Batch, ModalityInput
+from affectory.batches import Batch
 from affectory.family import Schedule
+from affectory.inputs import FRAMES, ModalityInput, Preparation
 from affectory.layers.modality_attention import ModalityAttention
-from affectory.models.mmin import ModalityEncoders
+from affectory.layers.modality_encoders import ModalityEncoders
 from affectory.vocabulary import Modality
 
-DEPLOYED = None  # rows of a study
+DEPLOYED = ()  # rows of a study
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +39,7 @@ class Config:
 
     training_conditions: Literal["full", "missing", "full_and_missing"]
     schedule: Schedule
+    preparation: Preparation = FRAMES
     teacher: str | None = None  # none in this family
     width: int = 150  # 150: of every encoder and of the attention
     kernel_sizes: tuple[int, ...] = (3, 4, 5)  # of the textual encoder, as in mmin.py
@@ -85,7 +87,6 @@ def build(
     classes: Sequence[str],
     *,
     seed: int,
-    teacher: None = None,
 ) -> AttentionFusion:
     """A new model; the same seed gives the same weights."""
     with torch.random.fork_rng(devices=[]):
@@ -95,8 +96,8 @@ def build(
 
 def config_from(values: Mapping[str, Any]) -> Config:
     """The Config that dataclasses.asdict made these values of, after JSON."""
-    schedule, kernel_sizes = Schedule(**values["schedule"]), tuple(values["kernel_sizes"])
-    return Config(**{**values, "kernel_sizes": kernel_sizes, "schedule": schedule})
+    parts = {"schedule": Schedule(**values["schedule"]), "preparation": Preparation(**values["preparation"])}
+    return Config(**{**values, **parts, "kernel_sizes": tuple(values["kernel_sizes"])})
 
 
 class AttentionFusion(nn.Module):
@@ -105,7 +106,9 @@ class AttentionFusion(nn.Module):
     def __init__(self, config: Config, inputs: Mapping[Modality, ModalityInput], n_classes: int) -> None:
         super().__init__()
         self.training_conditions = config.training_conditions
-        self.encoders = ModalityEncoders(cast(Any, config), inputs)  # reads width, kernel_sizes and dropout
+        self.encoders = ModalityEncoders(
+            inputs, width=config.width, kernel_sizes=config.kernel_sizes, dropout=config.dropout
+        )
         self.attention = ModalityAttention(modalities=len(inputs), width=config.width, dropout=config.dropout)
         self.classifier = nn.Sequential(
             nn.Linear(len(inputs) * config.width, config.classifier_width),

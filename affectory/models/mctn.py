@@ -39,11 +39,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from affectory.batches import Batch, ModalityInput
+from affectory.batches import Batch
 from affectory.family import Schedule
+from affectory.inputs import FRAMES, ModalityInput, Preparation
 from affectory.vocabulary import MODALITIES, Condition, Modality, missing_conditions
 
-DEPLOYED = None  # rows of a study
+DEPLOYED = ()  # rows of a study
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +54,7 @@ class Config:
     condition: str  # keys of what is available: "a", "av" ...
     schedule: Schedule
     training_conditions: Literal["full"] = "full"  # the targets have to be there
+    preparation: Preparation = FRAMES
     teacher: str | None = None  # none in this family
     width: int = 32  # 32: of every LSTM
     max_steps: int = 20  # 20
@@ -94,7 +96,6 @@ def build(
     classes: Sequence[str],
     *,
     seed: int,
-    teacher: None = None,
 ) -> Mctn:
     """A new model; the same seed gives the same weights. ValueError where `inputs` leave nothing to translate into."""
     possible = missing_conditions(inputs)
@@ -110,7 +111,8 @@ def build(
 
 def config_from(values: Mapping[str, Any]) -> Config:
     """The Config that dataclasses.asdict made these values of, after JSON."""
-    return Config(**{**values, "schedule": Schedule(**values["schedule"])})
+    parts = {"schedule": Schedule(**values["schedule"]), "preparation": Preparation(**values["preparation"])}
+    return Config(**{**values, **parts})
 
 
 class Mctn(nn.Module):
@@ -124,11 +126,14 @@ class Mctn(nn.Module):
         self.sources = [modality for modality in known if modality in condition_of(config)]
         self.targets = [modality for modality in known if modality not in self.sources]
         self.columns = {modality: column for column, modality in enumerate(known)}
-        self.steps = 1 if all(inputs[modality].vector for modality in known) else config.max_steps
+        self.steps = 1 if all(inputs[modality].single_frame for modality in known) else config.max_steps
         self.into = nn.ModuleDict(  # P: of what an encoder of level 1 reads
-            {m.value: nn.Linear(inputs[m].width, config.width, bias=False) for m in [*self.sources, self.targets[0]]}
+            {
+                m.value: nn.Linear(inputs[m].model_width, config.width, bias=False)
+                for m in [*self.sources, self.targets[0]]
+            }
         )
-        self.out_of = nn.ModuleDict({m.value: nn.Linear(config.width, inputs[m].width) for m in known})  # R
+        self.out_of = nn.ModuleDict({m.value: nn.Linear(config.width, inputs[m].model_width) for m in known})  # R
         self.encoders = nn.ModuleList(SummedBiLSTM(width=config.width) for _ in self.targets)  # e of each level
         self.decoders = nn.ModuleList(AttentionDecoder(width=config.width) for _ in self.targets)  # d of each level
         self.head = SequenceClassifier(width=config.width, n_classes=n_classes)

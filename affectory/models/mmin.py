@@ -1,19 +1,19 @@
 r"""The Missing Modality Imagination Network and its baselines (Zhao, Li, Jin, ACL 2021; code AIM3-RUC/MMIN@69a45fe).
 
-Each modality is encoded to one vector; a missing one is the encoding of a single zero frame ($x_{miss} = 0$), so that
-a row's result depends on nothing but the row. With $h$ the concatenated vectors of a row and $\hat h$ the teacher's:
+Each modality is encoded to one vector. With $h$ the concatenated vectors of a row and $\hat h$ the teacher's:
 
-    full modality   $\mathcal L = H(p, q)$ on $h$, trained on full rows (teacher, baseline) or on missing conditions too
-    imagination     $h' = \mathrm{CRA}(h)$, $h'' = \mathrm{CRA}'(h')$, classified from the latents of the first CRA:
-                    $\mathcal L = H(p, q) + \lambda_1 \|\hat h - h'\|^2 + \lambda_2 \|h - h''\|^2$
+    fusion       $\mathcal L = H(p, q)$ on $h$, trained on full rows (teacher, baseline) or on missing conditions too
+    imagination  $h' = \mathrm{CRA}(h)$, $h'' = \mathrm{CRA}'(h')$, classified from the latents of the first CRA:
+                 $\mathcal L = H(p, q) + \lambda_1 \|\hat h - h'\|^2 + \lambda_2 \|h - h''\|^2$
+    experts      no imagination: the votes of the available modalities add up (layers/experts.py), the preset `best`
 
+The authors' code pads without masks, so that its results depend on a batch's longest row; here padding is never read.
 Shapes: B batch, M modalities, H width of an encoder, C classes, K ways of having modalities.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -21,46 +21,74 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from affectory.batches import Batch, ModalityInput
+from affectory.batches import Batch, PackedFeatures
 from affectory.family import Schedule
+from affectory.inputs import FRAMES, ModalityInput, Preparation
+from affectory.layers.autoencoder import ImaginationAutoencoder
 from affectory.layers.cra import CascadeResidualAutoencoder
-from affectory.layers.lstm import MaxPooledLSTM
-from affectory.layers.textcnn import TextCNN
-from affectory.layers.vector import VectorEncoder
+from affectory.layers.experts import ModalityExperts
+from affectory.layers.modality_encoders import ModalityEncoders
 from affectory.vocabulary import MODALITIES, Modality
 
-DEPLOYED = "mmin"
+DEPLOYED = ("best", "mmin")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
     """One experiment of the family; trailing comments give the authors' code for IEMOCAP."""
 
-    method: Literal["fusion", "imagination"]
+    method: Literal["fusion", "imagination", "experts"]
     training_conditions: Literal["full", "missing", "full_and_missing"]
     schedule: Schedule
+    preparation: Preparation = FRAMES
     teacher: str | None = None  # the experiment whose encoders this one starts from
     width: int = 128  # 128: of every encoder and of the classifier's layers
     kernel_sizes: tuple[int, ...] = (3, 4, 5)  # 3, 4, 5
     dropout: float = 0.5  # 0.3 of the baselines, 0.5 of MMIN
     init: Literal["kaiming", "normal", "torch"] = "kaiming"  # of linear and convolution weights
-    blocks: int = 5  # 5 autoencoders
-    block_widths: tuple[int, ...] = (256, 128, 64)  # 256, 128, 64
-    transition: bool = True  # two more layers after the imagination: in the code, not in the paper
+    imagination: Literal["cascade", "autoencoder"] = "cascade"  # autoencoder: MMIN-AE
+    blocks: int = 5  # 5 autoencoders in the cascade
+    block_widths: tuple[int, ...] = (256, 128, 64)  # 256, 128, 64; of MMIN-AE 512, 450, 384, 256
+    transition: bool = True  # two more layers after the cascade: in the code, not in the paper
     target_of_available: Literal["missing", "embedding"] = "missing"  # the teacher sees only what the student misses
-    forward_weight: float = 4.0  # 4; the paper: 0.1
-    cycle_weight: float = 2.0  # 2; the paper: 0.1
+    forward_weight: float = 4.0  # 4; the paper: 0.1; 0: no imagination loss
+    cycle_weight: float = 2.0  # 2; the paper: 0.1; 0: MMIN-NoCycle
+    cycle_shares_weights: bool = False  # the code's reading for MSP-IMPROV
     reduction: Literal["mean", "norm"] = "mean"  # over rows and features; the paper: squared norm a row
+    members: int = 1  # of the experts
+    input_dropout: float = 0.0  # of the experts
+    label_smoothing: float = 0.0
 
 
 def experiments(preset: str = "default") -> dict[str, Config]:
-    """The published rows by name, teacher first; `preset` is one of PRESETS (ValueError otherwise)."""
+    """What is trained to be registered, and its baselines, teacher first; ValueError for a preset not of PRESETS."""
     if preset not in PRESETS:
         raise ValueError(f"preset {preset!r} of family mmin: expected one of {', '.join(PRESETS)}")
     return PRESETS[preset]
 
 
+def study_experiments(preset: str = "default") -> dict[str, Config]:
+    """The rows of the published table that are of this family, and the controls.
+
+    Two controls tell imagination from pretraining: the augmented baseline started from the teacher's encoders, and MMIN
+    with both imagination losses switched off.
+    """
+    rows = experiments(preset)
+    mmin, augmented = rows["mmin"], rows["augmented_baseline"]
+    return {
+        **rows,
+        "mmin_ae": replace(mmin, imagination="autoencoder", block_widths=_AE_WIDTHS.get(preset, _AE_WIDTHS["paper"])),
+        "mmin_no_cycle": replace(mmin, cycle_weight=0.0),
+        "mmin_no_imagination": replace(mmin, forward_weight=0.0, cycle_weight=0.0),
+        "augmented_pretrained": replace(augmented, teacher="full_baseline"),
+    }
+
+
+_AE_WIDTHS = {"paper": (512, 450, 384, 256), "default": (256, 192, 128), "quick": (96, 64), "debug": (8, 4)}
+
+
 def _official_code() -> dict[str, Config]:
+    """As the code trains on IEMOCAP."""
     schedule = Schedule(constant_epochs=10, decay_epochs=10, batch_size=128, learning_rate=2e-4, clip=0.5)
     full = Config(method="fusion", training_conditions="full", schedule=schedule, dropout=0.3)
     longer = replace(schedule, constant_epochs=20, decay_epochs=20)
@@ -72,6 +100,19 @@ def _official_code() -> dict[str, Config]:
             method="imagination", training_conditions="missing", teacher="full_baseline", schedule=longest, dropout=0.5
         ),
     }
+
+
+def _official_code_msp() -> dict[str, Config]:
+    """As the code trains on MSP-IMPROV: other weights and rates, and one cascade for both directions."""
+    rows = _official_code()
+    schedules = {name: replace(config.schedule, learning_rate=5e-4) for name, config in rows.items()}
+    schedules["full_baseline"] = replace(schedules["full_baseline"], batch_size=64)
+    longer = {"batch_size": 64, "constant_epochs": 25, "decay_epochs": 25}
+    schedules["augmented_baseline"] = replace(schedules["augmented_baseline"], **longer)
+    rows = {name: replace(config, schedule=schedules[name]) for name, config in rows.items()}
+    msp: dict[str, Any] = {"forward_weight": 2.0, "cycle_weight": 0.5, "cycle_shares_weights": True}
+    rows["mmin"] = replace(rows["mmin"], **msp)
+    return rows
 
 
 def _paper() -> dict[str, Config]:
@@ -93,90 +134,67 @@ def _default() -> dict[str, Config]:
     both: dict[str, Any] = {"training_conditions": "full_and_missing", "init": "kaiming", "dropout": 0.3}
     rows["augmented_baseline"] = replace(rows["augmented_baseline"], **both)
     rows["mmin"] = replace(rows["mmin"], block_widths=(128, 64, 32), forward_weight=0.5, cycle_weight=0.25, **both)
-    return {name: replace(config, schedule=schedule) for name, config in rows.items()}
+    return {**{name: replace(config, schedule=schedule) for name, config in rows.items()}, "best": _best()}
+
+
+def _best() -> Config:
+    """Chosen by validation scores alone: five folds over ravdess's actors, mean UA under {a} and {v}."""
+    return Config(
+        method="experts",
+        training_conditions="full_and_missing",
+        schedule=Schedule(constant_epochs=10, decay_epochs=30, batch_size=32, learning_rate=1e-3, refit=True),
+        preparation=Preparation(statistics=True, whitening_rank=500, shrinkage=0.3),
+        init="torch",
+        members=5,
+        input_dropout=0.5,
+    )
 
 
 def _quick() -> dict[str, Config]:
     """Half the width and epochs of the default: for a first look, and for the demo corpus."""
     schedule = Schedule(constant_epochs=8, decay_epochs=8, batch_size=32, learning_rate=1e-3)
     small: dict[str, Any] = {"schedule": schedule, "width": 64, "blocks": 3, "block_widths": (64, 32)}
-    return {name: replace(config, **small) for name, config in _default().items()}
+    rows = {name: replace(config, **small) for name, config in _default().items()}
+    return {**rows, "best": replace(_best(), width=64)}
 
 
 def _debug() -> dict[str, Config]:
     """Tiny and quick, for tests."""
     schedule = Schedule(constant_epochs=1, decay_epochs=1, batch_size=8, learning_rate=1e-2)
     tiny: dict[str, Any] = {"schedule": schedule, "width": 8, "blocks": 2, "block_widths": (8, 4), "dropout": 0.0}
-    return {name: replace(config, **tiny) for name, config in _official_code().items()}
+    best = replace(_best(), **tiny, members=2, input_dropout=0.0)
+    rows = {name: replace(config, **tiny) for name, config in _official_code().items()}
+    return {**rows, "best": replace(best, schedule=replace(schedule, refit=True))}
 
 
 PRESETS = {
     "default": _default(),
+    "best": {name: config for name, config in _default().items() if name != "mmin"},
     "quick": _quick(),
     "official_code": _official_code(),
+    "official_code_msp": _official_code_msp(),
     "paper": _paper(),
     "debug": _debug(),
 }
 
 
 def build(
-    config: Config,
-    inputs: Mapping[Modality, ModalityInput],
-    classes: Sequence[str],
-    *,
-    seed: int,
-    teacher: FullModality | None = None,
-) -> FullModality | Mmin:
-    """A new model; the same seed gives the same weights. Without a teacher an imagination can predict, not train."""
+    config: Config, inputs: Mapping[Modality, ModalityInput], classes: Sequence[str], *, seed: int
+) -> FullModality | Mmin | Experts:
+    """A new model; the same seed gives the same weights."""
+    of_method = {"fusion": FullModality, "imagination": Mmin, "experts": Experts}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        if config.method == "fusion":
-            model = FullModality(config, inputs, len(classes))
-        else:
-            model = Mmin(config, inputs, len(classes))
+        model = of_method[config.method](config, inputs, len(classes))
         _initialise(model, config.init)
-    if teacher is not None:
-        model.encoders.load_state_dict(teacher.encoders.state_dict())
-        if isinstance(model, Mmin):
-            model.teacher = deepcopy(teacher).eval().requires_grad_(False)
     return model
 
 
 def config_from(values: Mapping[str, Any]) -> Config:
     """The Config that dataclasses.asdict made these values of, after JSON."""
     lists = {name: tuple(values[name]) for name in ("kernel_sizes", "block_widths")}
-    return Config(**{**values, **lists, "schedule": Schedule(**values["schedule"])})
-
-
-class ModalityEncoders(nn.Module):
-    """One encoder a modality, and what stands in for a missing one."""
-
-    def __init__(self, config: Config, inputs: Mapping[Modality, ModalityInput]) -> None:
-        super().__init__()
-        self.modalities = tuple(modality for modality in MODALITIES if modality in inputs)
-        self.widths = tuple(inputs[modality].width for modality in self.modalities)
-        self.encoders = nn.ModuleList(_encoder(modality, inputs[modality], config) for modality in self.modalities)
-        self.out_features = len(self.modalities) * config.width
-
-    def forward(self, batch: Batch, wanted: Tensor) -> Tensor:
-        """[B, M, H]: each modality encoded once, of the rows where `wanted` bool [B, M]; zeros elsewhere."""
-        columns = []
-        for column, (modality, encoder) in enumerate(zip(self.modalities, self.encoders, strict=True)):
-            rows = wanted[:, column].nonzero()[:, 0]
-            encoded = encoder(batch.frames[modality][rows], batch.mask[modality][rows])  # [rows, H]
-            columns.append(encoded.new_zeros(len(wanted), encoded.shape[1]).index_copy(0, rows, encoded))
-        return torch.stack(columns, dim=1)
-
-    def missing(self) -> Tensor:
-        """[M, H]: the encoding of one zero frame, the same for every row."""
-        device = next(self.parameters()).device
-        valid = torch.ones(1, 1, dtype=torch.bool, device=device)
-        pairs = zip(self.widths, self.encoders, strict=True)
-        return torch.cat([encoder(torch.zeros(1, 1, width, device=device), valid) for width, encoder in pairs])
-
-    def joint(self, encoded: Tensor, available: Tensor) -> Tensor:
-        """[..., B, M * H]: h of each row under `available` bool [..., B, M], from `encoded` [B, M, H]."""
-        return torch.where(available[..., None], encoded, self.missing()).flatten(-2)
+    parts = {"schedule": Schedule(**values["schedule"]), "preparation": Preparation(**values["preparation"])}
+    return Config(**{**values, **lists, **parts})
 
 
 class FullModality(nn.Module):
@@ -185,17 +203,22 @@ class FullModality(nn.Module):
     def __init__(self, config: Config, inputs: Mapping[Modality, ModalityInput], n_classes: int) -> None:
         super().__init__()
         self.training_conditions = config.training_conditions
-        self.encoders = ModalityEncoders(config, inputs)
+        self.label_smoothing = config.label_smoothing
+        self.encoders = _encoders(config, inputs)
         self.classifier = _classifier(self.encoders.out_features, config, n_classes)
 
     def forward(self, batch: Batch) -> Tensor:
-        return self.classifier(self.encoders.joint(self.encoders(batch, batch.available), batch.available))
+        return self.logits_under(batch, batch.available[None])[0]
 
     def logits_under(self, batch: Batch, available: Tensor) -> Tensor:
         return self.classifier(self.encoders.joint(self.encoders(batch, available.any(0)), available))
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
-        return {"classification": F.cross_entropy(self(batch), batch.labels)}
+        return {"classification": F.cross_entropy(self(batch), batch.labels, label_smoothing=self.label_smoothing)}
+
+    def learn_from(self, teacher: FullModality, data: PackedFeatures) -> None:
+        """Start from the teacher's encoders."""
+        self.encoders.load_state_dict(teacher.encoders.state_dict())
 
 
 class Mmin(nn.Module):
@@ -205,67 +228,101 @@ class Mmin(nn.Module):
         super().__init__()
         self.training_conditions = config.training_conditions
         self.config = config
-        self.encoders = ModalityEncoders(config, inputs)
+        self.encoders = _encoders(config, inputs)
         self.imagination = _imagination(self.encoders.out_features, config)
-        self.cycle = _imagination(self.encoders.out_features, config)
+        own_cycle = config.cycle_weight and not config.cycle_shares_weights
+        self.cycle = _imagination(self.encoders.out_features, config) if own_cycle else None
         self.classifier = _classifier(self.imagination.out_latents, config, n_classes)
-        self.teacher: FullModality | None = None
-
-    def train(self, mode: bool = True) -> Mmin:
-        super().train(mode)
-        if self.teacher is not None:
-            self.teacher.eval()
-        return self
+        self.taught: Tensor | None = None  # [N, M, H]: the teacher's encodings of every row, once for the training
+        self.taught_missing: Tensor | None = None  # [M, H]
 
     def forward(self, batch: Batch) -> Tensor:
         return self.logits_under(batch, batch.available[None])[0]
 
     def logits_under(self, batch: Batch, available: Tensor) -> Tensor:
-        h = self.encoders.joint(self.encoders(batch, available.any(0)), available)  # [K, B, M * H]
-        return self.classifier(self.imagination(h)[1])
+        return self.classifier(self.imagined(batch, available)[1])
+
+    def imagined(self, batch: Batch, available: Tensor) -> tuple[Tensor, Tensor]:
+        """h' [K, B, M * H] and the latents [K, B, L] under `available` bool [K, B, M]."""
+        return self.imagination(self.encoders.joint(self.encoders(batch, available.any(0)), available))
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
+        config = self.config
         h = self.encoders.joint(self.encoders(batch, batch.available), batch.available)  # [B, M * H]
         imagined, latents = self.imagination(h)
-        recalled, _ = self.cycle(imagined)
-        known = batch.present.repeat_interleave(h.shape[1] // batch.present.shape[1], dim=1)
-        return {
-            "classification": F.cross_entropy(self.classifier(latents), batch.labels),
-            "forward": self.config.forward_weight * self._distance(imagined, self._target(batch), known),
-            "cycle": self.config.cycle_weight * self._distance(recalled, h.detach(), torch.ones_like(known)),
-        }
+        terms = {"classification": F.cross_entropy(self.classifier(latents), batch.labels)}
+        if config.forward_weight:
+            known = batch.present.repeat_interleave(h.shape[1] // batch.present.shape[1], dim=1)
+            terms["forward"] = config.forward_weight * self._distance(imagined, self.target(batch), known)
+        if config.cycle_weight:
+            recalled, _ = (self.imagination if self.cycle is None else self.cycle)(imagined)
+            terms["cycle"] = config.cycle_weight * self._distance(recalled, h.detach(), torch.ones_like(h))
+        return terms
 
-    @torch.no_grad()
-    def _target(self, batch: Batch) -> Tensor:
+    def learn_from(self, teacher: FullModality, data: PackedFeatures) -> None:
+        """Start from the teacher's encoders, and keep what it encodes of every row of `data`: the targets."""
+        self.encoders.load_state_dict(teacher.encoders.state_dict())
+        self.taught = teacher.encoders.of_all(data)
+        self.taught_missing = teacher.encoders.missing().detach()
+
+    def target(self, batch: Batch) -> Tensor:
         """[B, M * H]: what the teacher encodes of the modalities that the student misses."""
-        if self.teacher is None:
-            raise ValueError("an imagination trains against its teacher: build it with the model of config.teacher")
-        seen = batch.present
-        if self.config.target_of_available == "missing":
-            seen = seen & ~batch.available
-        return self.teacher.encoders.joint(self.teacher.encoders(batch, seen), seen)
+        if self.taught is None or self.taught_missing is None:
+            raise ValueError("expected a teacher to imagine from, got none; learn_from a trained full_baseline")
+        shown = batch.present & ~batch.available if self.config.target_of_available == "missing" else batch.present
+        return torch.where(shown[..., None], self.taught[batch.index], self.taught_missing).flatten(1)
 
     def _distance(self, value: Tensor, target: Tensor, known: Tensor) -> Tensor:
-        """Of the known entries: a modality that a row never had cannot be imagined right or wrong."""
+        """Squared distance where `known` [B, M * H]: a modality that a row lacks has no target."""
         squares = (value - target).square() * known
         return squares.sum() / (known.sum() if self.config.reduction == "mean" else len(known))
 
 
-def _encoder(modality: Modality, fitted: ModalityInput, config: Config) -> nn.Module:
-    if fitted.vector:
-        return VectorEncoder(in_features=fitted.width, width=config.width, dropout=config.dropout)
-    if modality is Modality.TEXTUAL:
-        return TextCNN(
-            in_features=fitted.width,
+class Experts(nn.Module):
+    """The votes of the available modalities, added; the members' probabilities, averaged."""
+
+    def __init__(self, config: Config, inputs: Mapping[Modality, ModalityInput], n_classes: int) -> None:
+        super().__init__()
+        sequences = [modality.value for modality in inputs if not inputs[modality].single_frame]
+        if sequences:
+            raise ValueError(f"experts read one frame a row, {sequences} have several: prepare them as statistics")
+        self.training_conditions = config.training_conditions
+        self.label_smoothing = config.label_smoothing
+        self.modalities = tuple(modality for modality in MODALITIES if modality in inputs)
+        self.experts = ModalityExperts(
+            in_features=[inputs[modality].model_width for modality in self.modalities],
             width=config.width,
-            channels=config.width,
-            kernel_sizes=config.kernel_sizes,
+            n_classes=n_classes,
+            members=config.members,
+            input_dropout=config.input_dropout,
             dropout=config.dropout,
         )
-    return MaxPooledLSTM(in_features=fitted.width, width=config.width)
+
+    def forward(self, batch: Batch) -> Tensor:
+        return self.logits_under(batch, batch.available[None])[0]
+
+    def logits_under(self, batch: Batch, available: Tensor) -> Tensor:
+        return self._log_probabilities(batch, available).logsumexp(1)  # but for a constant
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        members = self._log_probabilities(batch, batch.available[None])[0].transpose(0, 1).transpose(1, 2)  # [B, C, S]
+        labels = batch.labels[:, None].expand(-1, members.shape[2])
+        return {"classification": F.cross_entropy(members, labels, label_smoothing=self.label_smoothing)}
+
+    def _log_probabilities(self, batch: Batch, available: Tensor) -> Tensor:
+        """[K, S, B, C] of each member."""
+        votes = self.experts([batch.frames[modality][:, 0] for modality in self.modalities])  # [S, M, B, C]
+        counted = available.to(votes.dtype)
+        return torch.einsum("kbm,smbc->ksbc", counted, votes).log_softmax(-1)
 
 
-def _imagination(in_features: int, config: Config) -> CascadeResidualAutoencoder:
+def _encoders(config: Config, inputs: Mapping[Modality, ModalityInput]) -> ModalityEncoders:
+    return ModalityEncoders(inputs, width=config.width, kernel_sizes=config.kernel_sizes, dropout=config.dropout)
+
+
+def _imagination(in_features: int, config: Config) -> CascadeResidualAutoencoder | ImaginationAutoencoder:
+    if config.imagination == "autoencoder":
+        return ImaginationAutoencoder(in_features=in_features, widths=config.block_widths)
     return CascadeResidualAutoencoder(
         in_features=in_features, widths=config.block_widths, blocks=config.blocks, transition=config.transition
     )

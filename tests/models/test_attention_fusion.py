@@ -7,9 +7,10 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from affectory.batches import Batch, fit_inputs
+from affectory.batches import Batch
 from affectory.conditions import condition_masks
 from affectory.deployed import load_deployed, save_deployed
+from affectory.inputs import fit_inputs
 from affectory.models import attention_fusion
 from affectory.training import Fit, fit
 from affectory.vocabulary import Condition, Modality, conditions

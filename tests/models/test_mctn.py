@@ -7,9 +7,11 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from affectory.batches import Batch, Dataset, PackedFeatures, fit_inputs
+from affectory.batches import Batch, PackedFeatures
 from affectory.conditions import condition_masks
+from affectory.datasets import Dataset
 from affectory.deployed import load_deployed, save_deployed
+from affectory.inputs import fit_inputs
 from affectory.models import mctn
 from affectory.training import Fit, fit
 from affectory.vocabulary import Condition, Modality, conditions, missing_conditions

@@ -3,8 +3,9 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from affectory.batches import Batch, PackedFeatures, fit_inputs
+from affectory.batches import Batch, PackedFeatures
 from affectory.conditions import condition_masks
+from affectory.inputs import fit_inputs
 from affectory.models import mmin
 from affectory.vocabulary import Condition, Modality, conditions
 from tests.fixtures.datasets import packed, small_dataset
@@ -23,7 +24,8 @@ def teacher() -> mmin.FullModality:
 
 def student(**changes) -> mmin.Mmin:
     config = mmin.replace(DEBUG["mmin"], **changes)
-    model = mmin.build(config, INPUTS, DATASET.classes, seed=0, teacher=teacher())
+    model = mmin.build(config, INPUTS, DATASET.classes, seed=0)
+    model.learn_from(teacher(), packed(DATASET))
     assert isinstance(model, mmin.Mmin)
     return model
 
@@ -58,29 +60,58 @@ def test_a_missing_modality_is_the_encoding_of_one_zero_frame(batch: Batch):
     assert torch.allclose(h[:, 0], acoustic, atol=1e-6)
 
 
-def test_the_student_starts_from_the_teachers_encoders_and_never_trains_them():
-    model = student()
-    assert model.teacher is not None
-    for mine, theirs in zip(model.encoders.parameters(), model.teacher.encoders.parameters(), strict=True):
-        assert torch.equal(mine, theirs) and mine is not theirs and not theirs.requires_grad
-    assert model.train().training and not model.teacher.training
+def test_the_student_starts_from_the_teachers_encoders_and_shares_nothing_with_them():
+    model, taught_by = student(), teacher()
+    for mine, theirs in zip(model.encoders.parameters(), taught_by.encoders.parameters(), strict=True):
+        assert torch.equal(mine, theirs) and mine.data_ptr() != theirs.data_ptr()
+    assert not any("taught" in name for name in model.state_dict())
+
+
+def test_targets_are_computed_once_and_equal_the_teachers_encodings(batch: Batch):
+    model, taught_by = student(), teacher().eval()
+    assert model.taught is not None
+    assert torch.allclose(model.taught[batch.index], taught_by.encoders(batch, batch.present), atol=1e-6)
+
+
+def test_the_control_without_imagination_has_no_imagination_loss(batch: Batch):
+    assert set(student(forward_weight=0.0, cycle_weight=0.0).losses(batch)) == {"classification"}
+    assert set(student(cycle_weight=0.0).losses(batch)) == {"classification", "forward"}
+
+
+def test_one_cascade_serves_both_directions_where_weights_are_shared(batch: Batch):
+    shared, own = student(cycle_shares_weights=True), student()
+    assert set(shared.losses(batch)) == set(own.losses(batch)) == {"classification", "forward", "cycle"}
+    assert sum(p.numel() for p in shared.parameters()) < sum(p.numel() for p in own.parameters())
+
+
+def test_experts_count_only_the_votes_of_what_is_available(batch: Batch):
+    inputs = fit_inputs(DATASET, DATASET.rows("train"), DEBUG["best"].preparation)
+    rows = PackedFeatures.from_dataset(DATASET, inputs).batch(np.arange(6))
+    model = mmin.build(DEBUG["best"], inputs, DATASET.classes, seed=0).eval()
+    assert isinstance(model, mmin.Experts)
+    votes = model.experts([rows.frames[modality][:, 0] for modality in model.modalities])
+    expected = votes[:, [0, 2]].sum(1).softmax(-1).mean(0)
+    assert torch.allclose(model(rows.under(Condition([A, T]))).softmax(-1), expected, atol=1e-6)
+
+
+def test_experts_of_sequences_ask_for_their_statistics():
+    with pytest.raises(ValueError, match="prepare them as statistics"):
+        mmin.build(DEBUG["best"], INPUTS, DATASET.classes, seed=0)
 
 
 def test_the_forward_target_is_what_the_student_misses(batch: Batch):
-    model = student()
-    target = model._target(batch.under(Condition([A]))).unflatten(1, (3, -1))
-    assert model.teacher is not None
-    missing = model.teacher.encoders.missing()
-    textual = model.teacher.encoders.encoders[2](batch.frames[T], batch.mask[T])
+    model, encoders = student(), teacher().eval().encoders
+    target = model.target(batch.under(Condition([A]))).unflatten(1, (3, -1))
+    missing = encoders.missing()
+    textual = encoders.encoders[2](batch.frames[T], batch.mask[T])
     assert torch.allclose(target[:, 0], missing[0].expand(6, -1), atol=1e-6)
     assert torch.allclose(target[:, 2], textual, atol=1e-6)
 
 
 def test_the_embedding_target_also_holds_what_is_available(batch: Batch):
     model = student(target_of_available="embedding")
-    target = model._target(batch.under(Condition([A]))).unflatten(1, (3, -1))
-    assert model.teacher is not None
-    acoustic = model.teacher.encoders.encoders[0](batch.frames[A], batch.mask[A])
+    target = model.target(batch.under(Condition([A]))).unflatten(1, (3, -1))
+    acoustic = teacher().eval().encoders.encoders[0](batch.frames[A], batch.mask[A])
     assert torch.allclose(target[:, 0], acoustic, atol=1e-6)
 
 
@@ -91,7 +122,8 @@ def test_reductions_are_the_mean_square_and_the_squared_norm_of_a_row(batch: Bat
         h = model.encoders.joint(model.encoders(some, some.available), some.available)
         imagined, _ = model.imagination(h)
         losses = model.losses(some)
-        expected = 0.5 * scale * F.mse_loss(imagined, model._target(some))
+        assert model.cycle is not None
+        expected = 0.5 * scale * F.mse_loss(imagined, model.target(some))
         assert torch.allclose(losses["forward"], expected, rtol=1e-5)
         assert torch.allclose(losses["cycle"], 0.25 * scale * F.mse_loss(model.cycle(imagined)[0], h), rtol=1e-5)
 
@@ -100,7 +132,7 @@ def test_what_a_row_never_had_is_no_target():
     dataset = small_dataset(8, missing={row: [V] for row in range(4)})
     data = packed(dataset)
     batch = data.batch(np.arange(4)).under(Condition([A]))
-    model = mmin.build(DEBUG["mmin"], fit_inputs(dataset, np.arange(8)), dataset.classes, seed=0, teacher=None)
+    model = mmin.build(DEBUG["mmin"], fit_inputs(dataset, np.arange(8)), dataset.classes, seed=0)
     assert isinstance(model, mmin.Mmin)
     known = batch.present.repeat_interleave(8, dim=1)
     value = torch.where(known, 0.0, 1e6)
@@ -110,7 +142,7 @@ def test_what_a_row_never_had_is_no_target():
 def test_an_imagination_without_its_teacher_predicts_but_does_not_train(batch: Batch):
     model = mmin.build(DEBUG["mmin"], INPUTS, DATASET.classes, seed=0)
     assert model(batch).shape == (6, 2)
-    with pytest.raises(ValueError, match="build it with the model of config"):
+    with pytest.raises(ValueError, match="learn_from a trained full_baseline"):
         model.losses(batch)
 
 

@@ -7,8 +7,10 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from affectory.batches import Dataset, PackedFeatures, Sequences, fit_inputs
+from affectory.batches import PackedFeatures
+from affectory.datasets import Dataset, Sequences
 from affectory.evaluation import score
+from affectory.inputs import fit_inputs
 from affectory.models import mmin
 from affectory.training import fit
 from affectory.vocabulary import Modality, Split, missing_conditions

@@ -1,0 +1,88 @@
+"""Feature sequences of a corpus as arrays: N rows (one an utterance), T frames, D features."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from affectory.vocabulary import MODALITIES, Modality, Split
+
+
+@dataclass(frozen=True)
+class Sequences:
+    """One feature set of N utterances: `frames` float32 [sum T, D], row after row; `lengths` int64 [N], 0 = missing."""
+
+    feature_set: str
+    frames: np.ndarray
+    lengths: np.ndarray
+    version: str = ""
+
+    def __post_init__(self) -> None:
+        if self.frames.ndim != 2 or int(self.lengths.sum()) != len(self.frames):
+            raise ValueError(
+                f"feature set {self.feature_set}: the lengths sum to {int(self.lengths.sum())}, so frames of shape "
+                f"[{int(self.lengths.sum())}, D] were expected; got {list(self.frames.shape)}"
+            )
+
+    @classmethod
+    def from_rows(cls, feature_set: str, rows: Sequence[np.ndarray | None], width: int, version: str = "") -> Sequences:
+        """Rows [T, D], None or T = 0 where missing, as one array."""
+        empty = np.zeros((0, width), np.float32)
+        present = [empty if row is None else np.asarray(row, np.float32) for row in rows]
+        lengths = np.array([len(row) for row in present], np.int64)
+        return cls(feature_set, np.concatenate([empty, *present]), lengths, version)
+
+    @property
+    def width(self) -> int:
+        return self.frames.shape[1]
+
+    @property
+    def starts(self) -> np.ndarray:
+        """First frame of each row, int64 [N]."""
+        return np.cumsum(self.lengths) - self.lengths
+
+    def row(self, index: int) -> np.ndarray:
+        """The frames [T, D] of one row."""
+        start = self.starts[index]
+        return self.frames[start : start + self.lengths[index]]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A corpus to learn from: N rows in one order; `labels` int64 [N] are positions in `classes`, -1 = unknown."""
+
+    utterance_ids: list[str]
+    labels: np.ndarray
+    classes: tuple[str, ...]
+    sequences: dict[Modality, Sequences]
+    speakers: list[str]
+    dialogues: list[str]
+    splits: list[str]
+
+    def __post_init__(self) -> None:
+        columns = {"labels": self.labels, "speakers": self.speakers, "dialogues": self.dialogues, "splits": self.splits}
+        columns |= {f"{modality} lengths": sequences.lengths for modality, sequences in self.sequences.items()}
+        n_rows = len(self.utterance_ids)
+        for name, column in columns.items():
+            if len(column) != n_rows:
+                raise ValueError(f"{name}: expected {n_rows} rows, as utterance_ids, got {len(column)}")
+        if len(self.labels) and not -1 <= int(self.labels.min()) <= int(self.labels.max()) < len(self.classes):
+            raise ValueError(f"labels must lie between -1 and {len(self.classes) - 1}, got {np.unique(self.labels)}")
+
+    @property
+    def modalities(self) -> tuple[Modality, ...]:
+        """Those that at least one row has, in canonical order."""
+        return tuple(m for m in MODALITIES if m in self.sequences and self.sequences[m].lengths.any())
+
+    def only(self, modalities: Iterable[Modality]) -> Dataset:
+        """The same rows with only some of their modalities."""
+        kept = set(modalities)
+        return replace(self, sequences={name: value for name, value in self.sequences.items() if name in kept})
+
+    def rows(self, split: Split | str) -> np.ndarray:
+        """Positions of the split's rows that can be learned from or scored: labelled, with at least one modality."""
+        of_split = np.array([name == split for name in self.splits], bool)
+        lengths = [self.sequences[modality].lengths for modality in self.modalities]
+        return np.flatnonzero(of_split & (self.labels >= 0) & (sum(lengths, np.zeros_like(self.labels)) > 0))

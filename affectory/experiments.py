@@ -1,0 +1,157 @@
+"""One experiment on one fold: from its data to a trained, calibrated and scored model.
+
+Shapes: N rows, K conditions, M modalities, C classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from affectory.batches import PackedFeatures
+from affectory.calibration import fit_temperatures
+from affectory.conditions import rows_under
+from affectory.datasets import Dataset
+from affectory.deployed import DeployedModel, save_deployed
+from affectory.evaluation import logits_under
+from affectory.family import Model
+from affectory.inputs import ModalityInput, Preparation, fit_inputs
+from affectory.models import FAMILIES
+from affectory.training import Callback, Fit, fit
+from affectory.vocabulary import Condition, Modality, Split, conditions
+
+Inputs = dict[Modality, ModalityInput]
+
+
+@dataclass
+class Fold:
+    """The rows of one fold, prepared once for each way of preparing them and kept on the device."""
+
+    dataset: Dataset
+    device: torch.device
+    _packed: dict[tuple[Preparation, bool], tuple[Inputs, PackedFeatures]] = field(default_factory=dict)
+
+    @property
+    def train(self) -> np.ndarray:
+        return self.dataset.rows(Split.TRAIN)
+
+    @property
+    def val(self) -> np.ndarray:
+        return self.dataset.rows(Split.VAL)
+
+    @property
+    def test(self) -> np.ndarray:
+        return self.dataset.rows(Split.TEST)
+
+    def packed(self, preparation: Preparation, *, with_val: bool = False) -> tuple[Inputs, PackedFeatures]:
+        """What was fitted on the training rows (and those of val), and all rows prepared by it."""
+        key = (preparation, with_val)
+        if key not in self._packed:
+            rows = np.concatenate([self.train, self.val]) if with_val else self.train
+            inputs = fit_inputs(self.dataset, rows, preparation)
+            self._packed[key] = inputs, PackedFeatures.from_dataset(self.dataset, inputs, self.device)
+        return self._packed[key]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A finished training: `fit` is the one that validation selected from, `model` its result or, with refit, the next."""
+
+    family: str
+    config: Any
+    model: Model
+    inputs: Inputs
+    data: PackedFeatures  # all rows as the model sees them
+    classes: tuple[str, ...]
+    fit: Fit
+    temperatures: dict[Condition, float]  # fitted on validation, before any refit
+
+    def save(self, folder: Path) -> None:
+        """As affectory.deployed reads it."""
+        save_deployed(folder, self.family, self.config, self.model, self.classes, self.inputs, self.temperatures)
+
+    @classmethod
+    def from_deployed(cls, deployed: DeployedModel, fold: Fold) -> Trained:
+        """A model that was saved, on the fold's rows; its fit is not known any more."""
+        data = PackedFeatures.from_dataset(fold.dataset, deployed.inputs, fold.device)
+        model = deployed.model.to(fold.device)
+        unknown = Fit({}, 0, float("nan"), [])
+        return cls(
+            deployed.family,
+            deployed.config,
+            model,
+            deployed.inputs,
+            data,
+            deployed.classes,
+            unknown,
+            deployed.temperatures,
+        )
+
+
+def train_experiment(
+    family: str,
+    config: Any,
+    fold: Fold,
+    *,
+    seed: int,
+    teacher: Model | None = None,
+    callbacks: Sequence[Callback] = (),
+    checkpoint: Path | None = None,
+) -> Trained:
+    """Train on the fold's train part, select and calibrate on its val part; the test part is not looked at.
+
+    `teacher` is the trained model that the config names. A config whose schedule says refit is then trained anew on
+    both parts for as many epochs as validation chose. Callbacks hear of the first training.
+    """
+
+    def start(inputs: Inputs, data: PackedFeatures) -> Model:
+        model = FAMILIES[family].build(config, inputs, fold.dataset.classes, seed=seed)
+        if config.teacher:
+            model.learn_from(teacher, data)  # pyright: ignore[reportAttributeAccessIssue]
+        return model
+
+    inputs, data = fold.packed(config.preparation)
+    model = start(inputs, data)
+    schedule = config.schedule
+    fitted = fit(
+        model,
+        data,
+        fold.train,
+        fold.val,
+        schedule=schedule,
+        seed=seed,
+        callbacks=callbacks,
+        checkpoint=checkpoint,
+    )
+    temperatures = _temperatures(model, data, fold)
+    if schedule.refit and len(fold.val):
+        inputs, data = fold.packed(config.preparation, with_val=True)
+        model = start(inputs, data)
+        both, nothing = np.concatenate([fold.train, fold.val]), fold.val[:0]
+        fit(
+            model,
+            data,
+            both,
+            nothing,
+            schedule=schedule,
+            seed=seed,
+            epochs=fitted.best_epoch,
+            checkpoint=checkpoint and checkpoint.with_suffix(".refit.pt"),
+        )
+    return Trained(family, config, model, inputs, data, fold.dataset.classes, fitted, temperatures)
+
+
+def _temperatures(model: Model, data: PackedFeatures, fold: Fold) -> dict[Condition, float]:
+    """One a condition, from the validation rows that are tested under it."""
+    if not len(fold.val):
+        return {}
+    under = conditions(data.modalities)
+    present = data.present[fold.val].cpu().numpy()
+    tested = np.stack([rows_under(condition, present, data.modalities) for condition in under])
+    found = fit_temperatures(logits_under(model, data, fold.val, under), fold.dataset.labels[fold.val], tested)
+    return dict(zip(under, found.tolist(), strict=True))
