@@ -67,8 +67,8 @@ def missing_conditions(modalities: Iterable[Modality] = MODALITIES) -> tuple[Con
 # (`emotions = [...]`); without one, a label outside this set is refused, so that a typo never becomes a class.
 EMOTIONS: tuple[str, ...] = (
     "anger", "angry", "bored", "boredom", "calm", "contempt", "disgust", "disgusted", "excited", "fear", "fearful",
-    "frustrated", "happy", "joy", "neutral", "other", "sad", "sadness", "surprise", "surprised",
-    "negative", "positive",
+    "frustrated", "happy", "joy", "joyful", "mad", "neutral", "other", "peaceful", "powerful", "sad", "sadness",
+    "scared", "surprise", "surprised", "negative", "positive",
 )  # fmt: skip
 
 # Columns of a corpus's utterances.csv, in order; all but the first may be empty.

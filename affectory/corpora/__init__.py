@@ -11,8 +11,8 @@ from types import ModuleType
 import pandas as pd
 
 from affectory.child_processes import OnProgress
+from affectory.corpora import emorynlp, iemocap, meld, msp_improv, omg
 from affectory.corpora import folder as folder_layout
-from affectory.corpora import iemocap, msp_improv
 from affectory.corpora.corpus import Corpus, CorpusError, UtteranceReading, read_corpus
 from affectory.refusals import Refusal
 
@@ -30,7 +30,14 @@ __all__ = [
 
 # Each module has check(corpus), which raises CorpusError, media_paths(corpus), read_utterances(corpus, media_files,
 # ...) and TREE: what its corpus folder is made of besides PARTS, as patterns.
-LAYOUTS: dict[str, ModuleType] = {"folder": folder_layout, "iemocap": iemocap, "msp_improv": msp_improv}
+LAYOUTS: dict[str, ModuleType] = {
+    "folder": folder_layout,
+    "iemocap": iemocap,
+    "msp_improv": msp_improv,
+    "meld": meld,
+    "emorynlp": emorynlp,
+    "omg": omg,
+}
 PARTS = ("corpus.toml", "utterances.csv", "media", "features", "openface")  # what a corpus folder is made of
 
 

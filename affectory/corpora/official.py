@@ -14,15 +14,15 @@ from affectory.refusals import Refusal
 from affectory.vocabulary import UTTERANCE_COLUMNS
 
 
-def read_text(corpus: Corpus, path: str) -> str:
-    """A text file of the release, bytes that are not UTF-8 as U+FFFD.
+def read_text(corpus: Corpus, path: str, errors: str = "replace") -> str:
+    """A text file of the release, bytes that are not UTF-8 as U+FFFD or as another of Python's error handlers has it.
 
     Raises MediaError for one that is absent, empty, no regular file or outside the corpus folder.
     """
     file = locate(corpus.root, path)
     check_regular(file)
     try:
-        return file.read_text(encoding="utf-8-sig", errors="replace")
+        return file.read_text(encoding="utf-8-sig", errors=errors)
     except OSError as error:
         raise MediaError("unreadable_media", f"{path}: expected a readable file, came: {error.strerror}") from error
 

@@ -80,7 +80,7 @@ def test_a_folder_with_media_alone_is_a_corpus_of_unknown_licence(root):
         (TOML + "culture_code = 3\nlayout = 3", "layout"),
         (TOML + 'emotions = ["sad", "sad"]', "distinct"),
         (TOML + "emotions = []", "distinct"),
-        (TOML + 'layout = "meld"', "not supported yet"),
+        (TOML + 'layout = "mosei"', "not supported yet"),
     ],
 )
 def test_an_unreadable_description_is_named_and_the_other_corpora_go_on(root, toml, said):
