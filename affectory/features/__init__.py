@@ -14,12 +14,21 @@ from affectory.features.feature_set import (
     fingerprint,
     missing_row,
 )
+from affectory.features.logmel import Logmel
+from affectory.features.mel import Mel
+from affectory.features.mfcc import Mfcc
 from affectory.features.minilm import Minilm
 from affectory.features.openface_csv import OpenfaceCsv
+from affectory.features.spectrogram import Spectrogram
 from affectory.vocabulary import Modality
 
 FEATURE_SETS: dict[str, FeatureSet] = {
-    feature_set.name: feature_set for feature_set in (Compare(), Egemaps(), FaceMesh(), OpenfaceCsv(), Minilm())
+    feature_set.name: feature_set
+    for feature_set in (
+        *(Compare(), Egemaps(), Spectrogram(), Mel(), Logmel(), Mfcc()),
+        *(FaceMesh(), OpenfaceCsv()),
+        Minilm(),
+    )
 }
 
 DEFAULT_SETS: dict[Modality, str] = {
