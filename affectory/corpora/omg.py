@@ -10,7 +10,7 @@
     media/5b44393ed/utterance_4.mp4    a clip an utterance, as the release's prepare_data.py cuts them; or
     media/5b44393ed.mp4                the whole film, of which start and end are the utterance
 
-All but the first table may be absent, and so may every film: the release has links, of which about half no longer work.
+All but the first table may be absent, and so may every film: the release has links, of which many no longer work.
 
 An utterance is 5b44393ed_utterance_4, a dialogue one `video`. Who speaks is not told; several videos are cut from one
 link, so the link stands for the speaker, and what is disjoint by speaker is disjoint by link. Arousal goes from 0 to 1,

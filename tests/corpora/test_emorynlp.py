@@ -2,7 +2,7 @@ import pytest
 
 from affectory.corpora import CorpusError, media_paths, open_corpus
 
-TOML = 'licence = "Apache-2.0"\nculture = "en"\nlayout = "emorynlp"\n'
+TOML = 'licence = "as in the release"\nculture = "en"\nlayout = "emorynlp"\n'
 HEADER = "Utterance,Speaker,Emotion,Scene_ID,Utterance_ID,Season,Episode,Start_Time,End_Time\n"
 TRAIN = (
     "\"Yeah, right!.......Y'serious?\",['Joey Tribbiani'],Neutral,1,2,1,2,00:00:04.504,00:00:07.548\n"
