@@ -101,6 +101,6 @@ def test_a_silent_utterance_is_missing(make_sound, name):
 
 
 def test_the_four_sets_are_told_apart_by_name_and_options():
-    options = [FEATURE_SETS[name].options for name in NAMES]
+    options = [dict(FEATURE_SETS[name].options) for name in NAMES]
     assert options[3] == options[2] | {"coefficients": 40} and options[2] == options[1] | {"range_db": 80.0}
     assert all(FEATURE_SETS[name].version.startswith("1, torch ") for name in NAMES)
