@@ -37,6 +37,7 @@ from affectory.report_summary import (
     score,
     summary,
 )
+from affectory.study_section import study_section
 from affectory.tables import AVERAGE, experiment_title, metric_title, records
 from affectory.vocabulary import MODALITIES, Split
 
@@ -68,6 +69,7 @@ def render_report(data: ReportData) -> str:
         corpus_summary=corpus_summary(data),
         notes=notes(data),
         studies=[_study(data, family) for family in sorted(set(data.results["family"]))],
+        study_sections=[study_section(study, number) for number, study in enumerate(data.studies, 1)],
         confusions=_confusions(data),
         curves=_curves(data),
         mean_score=plots.MEAN_SCORE in set(data.history["name"]),
@@ -119,18 +121,7 @@ def _table(table: pd.DataFrame, results: pd.DataFrame) -> dict[str, Any] | None:
         note.append(
             f"The checkpoint of each run was selected on {', '.join(parts.get(name, name) for name in selected)}."
         )
-    return {"blocks": _blocks(table), "columns": columns, "note": " ".join(note)}
-
-
-def _blocks(table: pd.DataFrame) -> list[dict[str, Any]]:
-    return [
-        {
-            "title": metric_title(metric),
-            "meaning": tables.METRIC_MEANINGS.get(metric, ""),
-            "rows": [(experiment_title(name), row) for name, row in tables.cells(table, metric).items()],
-        }
-        for metric in dict.fromkeys(table["metric"])
-    ]
+    return {"blocks": tables.score_blocks(table), "columns": columns, "note": " ".join(note)}
 
 
 def _confusions(data: ReportData) -> list[dict[str, Any]]:

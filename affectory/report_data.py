@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from affectory.study_data import StudyData
 from affectory.tables import AVERAGE, records
 from affectory.vocabulary import MODALITIES, Condition, Modality, Split
 
@@ -70,7 +71,8 @@ class Provenance:
 class ReportData:
     """Everything on the page of one corpus; the frames' columns are those of the store's tables of the same names.
 
-    `history` names are `loss/<term>` and `val/<score>`. `notes` are lines on what was not trained and why.
+    `history` names are `loss/<term>` and `val/<score>`. `notes` are lines on what was not trained and why. `results`
+    are one family's; each study, which compares several, has a section of its own.
     """
 
     corpus: str
@@ -80,6 +82,7 @@ class ReportData:
     predictions: pd.DataFrame = field(default_factory=_empty("predictions"))
     history: pd.DataFrame = field(default_factory=_empty("history"))
     notes: tuple[str, ...] = ()
+    studies: tuple[StudyData, ...] = ()
 
     def __post_init__(self) -> None:
         for name, columns in _COLUMNS.items():

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from html import escape
 from itertools import product
 from statistics import mean, stdev
+from textwrap import wrap
 from typing import Any
 
 import pandas as pd
@@ -35,12 +36,31 @@ EXPERIMENT_TITLES = {
     "linear_svm": "Linear SVM on functionals",
     "best": "Best (preset `best`)",
 }
-METRIC_TITLES = {"wa": "WA", "ua": "UA", "weighted_f1": "Weighted F1", "macro_f1": "Macro F1"}
+# Of titles that a terminal's table has no room for; further long ones are wrapped there.
+SHORT_TITLES = {
+    "partial_baseline": "Partial-modality baselines",
+    "attention_fusion": "Attention fusion",
+    "augmented_pretrained": "Augmented, teacher's encoders",
+    "mmin_no_imagination": "MMIN without imagination",
+}
+_WIDEST_LABEL = 30
+METRIC_TITLES = {
+    "wa": "WA",
+    "ua": "UA",
+    "weighted_f1": "Weighted F1",
+    "macro_f1": "Macro F1",
+    "imagination_relative_error": "Relative error",
+    "imagination_cosine": "Cosine",
+    "imagination_energy": "Energy distance",
+}
 METRIC_MEANINGS = {
     "wa": "accuracy",
     "ua": "mean recall of the classes",
     "weighted_f1": "F1 weighted by class size",
     "macro_f1": "mean F1 of the classes",
+    "imagination_relative_error": "of imagined joint features: 0 is exact, 1 no better than imagining their mean",
+    "imagination_cosine": "of imagined and true joint features: 1 is the same direction",
+    "imagination_energy": "between the two distributions: 0 is the same, 1 far apart",
 }
 
 # (fold, seed) -> condition -> value
@@ -71,6 +91,10 @@ class Difference:
 
 def experiment_title(experiment: str) -> str:
     return EXPERIMENT_TITLES.get(experiment, experiment)
+
+
+def short_title(experiment: str) -> str:
+    return SHORT_TITLES.get(experiment) or experiment_title(experiment)
 
 
 def metric_title(metric: str) -> str:
@@ -149,6 +173,25 @@ def cells(table: pd.DataFrame, metric: str) -> dict[str, dict[str, Cell]]:
     return found
 
 
+def score_blocks(table: pd.DataFrame, marks: Mapping[tuple[str, str, str], str] | None = None) -> list[dict[str, Any]]:
+    """A conditions table for a page, a block a metric: title, meaning, rows of (title, condition -> Cell, -> mark).
+
+    `marks` as of `to_markdown`.
+    """
+    given = marks or {}
+    return [
+        {
+            "title": metric_title(metric),
+            "meaning": METRIC_MEANINGS.get(metric, ""),
+            "rows": [
+                (experiment_title(name), row, {place: given.get((metric, name, place), "") for place in row})
+                for name, row in cells(table, metric).items()
+            ],
+        }
+        for metric in dict.fromkeys(table["metric"])
+    ]
+
+
 def paired_difference(
     results: pd.DataFrame, metric: str, experiment: str, baseline: str, condition: str = AVERAGE
 ) -> Difference | None:
@@ -207,7 +250,7 @@ def to_markdown(table: pd.DataFrame, marks: Mapping[tuple[str, str, str], str] |
     ]
     for metric in dict.fromkeys(table["metric"]):
         for experiment, row in cells(table, metric).items():
-            name = escape(experiment_title(experiment)).replace("|", "\\|")
+            name = escape(experiment_title(experiment), quote=False).replace("|", "\\|")
             values = " | ".join(
                 _markdown_cell(row.get(column), marks.get((metric, experiment, column), "")) for column in columns
             )
@@ -216,23 +259,31 @@ def to_markdown(table: pd.DataFrame, marks: Mapping[tuple[str, str, str], str] |
 
 
 def to_text(table: pd.DataFrame) -> str:
-    """A conditions table in fixed width for a terminal: 80 columns for three experiments under seven conditions.
+    """A conditions table in fixed width for a terminal: at most 100 columns under seven conditions.
 
-    Each experiment takes a line of means and, with two runs or more, a line of deviations; `*` marks the best.
+    Each experiment takes a line of means and, with two runs or more, a line of deviations; `*` marks the best. Titles
+    are short ones; a name that is longer still is wrapped.
     """
     columns = columns_of(table)
-    label = max((len(experiment_title(name)) for name in table["experiment"]), default=0)
+    names = {name: _wrapped(short_title(name)) for name in dict.fromkeys(table["experiment"])}
+    label = max((len(line) for lines in names.values() for line in lines), default=0)
     widths = [max(len(condition_title(column)) + 1, 7) for column in columns]
-    blocks = []
+    parts = []
     for metric in dict.fromkeys(table["metric"]):
-        lines = [_text_line(metric_title(metric), label, map(condition_title, columns), widths)]
+        lines = [_text_line(metric_title(metric), label, list(map(condition_title, columns)), widths)]
         for experiment, row in cells(table, metric).items():
             found = [row.get(name) for name in columns]
-            lines.append(_text_line(experiment_title(experiment), label, map(_text_mean, found), widths))
-            if any(spreads := [_text_deviation(cell) for cell in found]):
-                lines.append(_text_line("", label, spreads, widths))
-        blocks.append("\n".join(lines))
-    return "\n\n".join(blocks)
+            spreads = [_text_deviation(cell) for cell in found]
+            values = [[_text_mean(cell) for cell in found], *([spreads] if any(spreads) else [])]
+            values += [[""] * len(columns)] * (len(names[experiment]) - len(values))
+            titles = [*names[experiment], ""]
+            lines += [_text_line(title, label, row, widths) for title, row in zip(titles, values, strict=False)]
+        parts.append("\n".join(lines))
+    return "\n\n".join(parts)
+
+
+def _wrapped(title: str) -> list[str]:
+    return wrap(title, _WIDEST_LABEL) or [""]
 
 
 def _markdown_cell(cell: Cell | None, mark: str) -> str:

@@ -7,6 +7,7 @@ import pytest
 
 from affectory.tables import (
     AVERAGE,
+    EXPERIMENT_TITLES,
     cells,
     columns_of,
     conditions_table,
@@ -14,6 +15,7 @@ from affectory.tables import (
     in_order,
     paired_difference,
     runs_phrase,
+    score_blocks,
     to_markdown,
     to_text,
 )
@@ -141,6 +143,25 @@ def test_the_terminal_table_of_seven_conditions_fits_eighty_columns():
     heads = text.splitlines()[0].split()
     assert heads == ["WA", *SEVEN[:6], "Average", "{a,v,t}"]
     assert text.count("MMIN") == 2
+
+
+def test_the_terminal_table_of_every_row_of_a_study_fits_a_hundred_columns():
+    text = to_text(conditions_table(results_frame((*EXPERIMENT_TITLES, "mmin_with_quite_a_long_name/and_more"))))
+    assert max(map(len, text.splitlines())) <= 100
+    assert "MMIN without imagination " in text and "Augmented, teacher's encoders " in text
+    assert text.count("mmin_with_quite_a_long_name/an") == text.count("d_more") == 2  # wrapped, not cut; two metrics
+
+
+def test_a_long_name_without_deviations_is_wrapped_too():
+    lines = to_text(conditions_table(rows("a name of more than thirty letters", {"{a}": 0.5}), ["ua"])).splitlines()
+    assert [line.split()[0] for line in lines[1:]] == ["a", "letters"]
+
+
+def test_blocks_for_a_page_carry_titles_cells_and_marks():
+    table = conditions_table(rows("mmin", {"{a}": 0.61}), ["ua"])
+    (block,) = score_blocks(table, {("ua", "mmin", "{a}"): "†"})
+    ((title, row, marks),) = block["rows"]
+    assert (block["title"], title, row["{a}"].mean, marks) == ("UA", "MMIN", 0.61, {"{a}": "†"})
 
 
 def test_the_markdown_table_escapes_names_and_has_even_rows():

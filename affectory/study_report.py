@@ -1,0 +1,182 @@
+"""How a study is shown: its tables, tested differences, pictures and findings, all pure functions of `StudyData`.
+
+The parts live in `study_tables`, `study_pictures` and `study_findings`; here they become Markdown, for the guide's
+results and for Dagster, and `study_section` makes them the section of a page.
+"""
+
+from __future__ import annotations
+
+from html import escape
+from math import isnan
+
+from affectory import tables
+from affectory.report_data import where
+from affectory.report_summary import missing_phrase, runs_phrase, score
+from affectory.study_data import (
+    SPEAKER_NORMALISED_TITLE,
+    StudyData,
+    blocks,
+    full_condition,
+    meanings,
+    short_keys,
+)
+from affectory.study_findings import findings
+from affectory.study_pictures import pictures
+from affectory.study_tables import (
+    METRICS,
+    REFERENCES,
+    calibration_table,
+    differences,
+    imagination_table,
+    marks,
+    study_table,
+)
+from affectory.tables import condition_title, experiment_title, records
+
+__all__ = ["StudyData", "differences", "findings", "marks", "pictures", "study_table", "to_markdown"]
+
+
+def to_markdown(data: StudyData) -> str:
+    """The full tables with their marks, the differences of UA, the calibration errors, and what each row is."""
+    if not blocks(data):
+        return f"No results are stored for {_cell(data.study)} yet.\n"
+    parts = [_lines(data.protocol, data.runs_note), *_tables(data), *_differences(data), *_calibration(data)]
+    parts += [*_imagination(data), _meanings(data)]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def table_note(data: StudyData) -> str:
+    """What means, deviations, average and marks of the tables are."""
+    runs = runs_phrase(data.results)
+    told = f"Test part, mean ± sample standard deviation over {runs}" if _repeated(data) else f"Test part, {runs}"
+    note = [f"{told}, unless a row has fewer. Columns: the modalities that the model was given, {short_keys()}."]
+    if missing := missing_phrase(data.results):
+        note.append(f"Average: mean over the {missing}, recomputed from them in each run.")
+    note.append("Bold: strictly highest mean of its column at three decimals, not a test of significance.")
+    return " ".join([*note, marks_note(data)])
+
+
+def marks_note(data: StudyData) -> str:
+    shown = {name.removesuffix("/speaker_normalised") for name in set(data.results["experiment"])}
+    signs = [
+        f"{sign}: {experiment_title(name)} differs from this row" for name, sign in REFERENCES.items() if name in shown
+    ]
+    if not signs:
+        return ""
+    return (
+        f"{', '.join(signs)}, by a paired test at 0.05 after Holm’s correction over the rows, made in the average and "
+        f"under {full_condition(data)} only."
+    )
+
+
+def differences_note(data: StudyData) -> str:
+    """How the columns of the differences are made."""
+    return (
+        "Difference: mean over the runs that both have. Interval: percentile bootstrap, 95 %, of the predictions "
+        f"pooled over folds, whole {data.unit_word}s drawn; it speaks of the {data.unit_word}s tested, the test of "
+        "training again on other folds or seeds. d_z: difference over its deviation over runs. p: paired t-test (over "
+        "folds with the correction of Nadeau and Bengio, over seeds where there is one fold), Holm’s correction over "
+        "the rows of one model and condition."
+    )
+
+
+def p_value(value: float) -> str:
+    return "–" if isnan(value) else "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def signed(value: float) -> str:
+    """`+0.021`, `−0.021`; a dash where there is none."""
+    if isnan(value):
+        return "–"
+    return f"{value:+.{tables.DIGITS}f}".replace("-", "−") if round(value, tables.DIGITS) else f"{0:.{tables.DIGITS}f}"
+
+
+def interval(low: float, high: float) -> str:
+    return "–" if isnan(low) or isnan(high) else f"{signed(low)} to {signed(high)}"
+
+
+def _repeated(data: StudyData) -> bool:
+    return len(data.results.drop_duplicates(["fold", "seed"])) > 1
+
+
+def _tables(data: StudyData) -> list[str]:
+    parts = []
+    for normalised in blocks(data):
+        signs = marks(data, speaker_normalised=normalised)
+        table = study_table(data, speaker_normalised=normalised)
+        parts.append(f"#### With {SPEAKER_NORMALISED_TITLE}" if normalised else "")
+        parts += [
+            tables.to_markdown(where(table, metric=metric), signs)
+            for metric in METRICS
+            if metric in set(table["metric"])
+        ]
+    return [*parts, table_note(data)]
+
+
+def _differences(data: StudyData) -> list[str]:
+    rows = records(differences(data))
+    if not rows:
+        return []
+    lines = [
+        "| Model | Condition | Compared with | Difference of UA | 95 % interval | d_z | p (Holm) | Runs | Test |",
+        "|:--|:--|:--|--:|--:|--:|--:|--:|:--|",
+    ]
+    for row in rows:
+        kind = ", speaker-wise" if row["speaker_normalised"] else ""
+        cells = (
+            _cell(experiment_title(row["experiment"])) + kind, condition_title(row["condition"]),
+            _cell(experiment_title(row["baseline"])) + kind,
+            signed(row["difference"]), interval(row["low"], row["high"]), effect(row["effect"]),
+            p_value(row["p_holm"]), str(row["runs"]), row["verdict"],
+        )  # fmt: skip
+        lines.append(f"| {' | '.join(cells)} |")
+    return ["\n".join(lines), differences_note(data)]
+
+
+def _calibration(data: StudyData) -> list[str]:
+    parts = []
+    for normalised in blocks(data):
+        table = calibration_table(data, speaker_normalised=normalised)
+        if not len(table):
+            continue
+        columns = tables.columns_of(table)
+        found = {(row["experiment"], row["condition"]): row for row in records(table)}
+        kind = "ECE before → after, speaker-wise" if normalised else "ECE before → after"
+        lines = [f"| {kind} | {' | '.join(map(condition_title, columns))} |", "|:--|" + "--:|" * len(columns)]
+        for name in tables.in_order(table["experiment"]):
+            cells = [_before_after(found.get((name, column))) for column in columns]
+            lines.append(f"| {_cell(experiment_title(name))} | {' | '.join(cells)} |")
+        parts.append("\n".join(lines))
+    note = "ECE: expected calibration error of the top probability, 15 bins; temperatures fitted on validation."
+    return [*parts, note] if parts else []
+
+
+def _imagination(data: StudyData) -> list[str]:
+    found = [imagination_table(data, speaker_normalised=normalised) for normalised in blocks(data)]
+    return [tables.to_markdown(table) for table in found if len(table)]
+
+
+def _before_after(row: dict[str, float] | None) -> str:
+    return "–" if row is None else f"{score(row['before'])} → {score(row['after'])}"
+
+
+def _meanings(data: StudyData) -> str:
+    """A fenced block, one line a row."""
+    found = meanings(data)
+    if not found:
+        return ""
+    width = max(len(experiment_title(name)) for name in found)
+    lines = [f"{experiment_title(name):<{width}}  {meaning}" for name, meaning in found.items()]
+    return "\n".join(["```text", *lines, "```"])
+
+
+def _lines(*texts: str) -> str:
+    return " ".join(escape(text, quote=False) for text in texts if text)
+
+
+def effect(value: float) -> str:
+    return "–" if isnan(value) else f"{round(value, 2) + 0.0:.2f}".replace("-", "−")
+
+
+def _cell(name: str) -> str:
+    return escape(name, quote=False).replace("|", "\\|")
