@@ -23,7 +23,7 @@ from affectory.study_data import (
     n_modalities,
     named,
 )
-from affectory.study_tables import HOLDS, NOT_SHOWN, calibration_table, single_modalities, verdict
+from affectory.study_tables import HOLDS, NOT_SHOWN, REFERENCES, calibration_table, single_modalities, verdict
 from affectory.tables import AVERAGE, DIGITS, Cell, cells, conditions_table, records
 
 METRIC = "ua"
@@ -73,6 +73,8 @@ def _highest(data: StudyData, normalised: bool, condition: str, place: str) -> s
     level = sorted((other for other in row if other not in (top, *apart)), key=lambda name: -row[name].mean)
     told = f"the paired test tells it from {_of(len(apart), len(row) - 1)}"
     told += f", not from {_listed(level, row)}" if level else ""
+    if top not in REFERENCES:  # named before the numbers were seen
+        told += "; it was picked by these very numbers, which the test does not allow for"
     told = "too few runs to test it" if all(isnan(other["p"]) for other in found) else told
     first = f"{place}, {named(top)} has the highest UA of {plural(len(row), 'row')}"
     return f"{first}, {score(row[top].mean)}{spread}; {told}."
@@ -105,9 +107,10 @@ def _best(data: StudyData) -> list[str]:
     for condition, place in ((AVERAGE, _in_the_mean(data)), (full_condition(data), _with_all(data))):
         found = _against(data, "best", condition)
         below = [row for row in found.values() if round(row["difference"], DIGITS) <= 0]
-        others = _joined(f"{named(row['baseline'])} ({score(row['baseline_mean'])})" for row in below)
+        below = sorted(below, key=lambda row: row["difference"])
+        others = [_gap(row) for row in below if row["baseline"] != "linear_svm"]
         told = [_gap(found["linear_svm"])] if "linear_svm" in found else []
-        told += [f"not above {others}"] if below else []
+        told += [_joined(_cut(others))] if others else []
         if told:
             reached = score(next(iter(found.values()))["experiment_mean"])
             lines.append(f"{place}, the preset best ({reached}) is {'; it is '.join(told)}.")
@@ -144,8 +147,8 @@ def _slides(data: StudyData) -> list[str]:
     family = (
         f" (in the mean over the missing conditions; Holm over {plural(len(rows), 'pair')})" if len(rows) > 1 else ""
     )
-    lines = [f"{said[kind]}{{}}: {'; '.join(map(_pair, found))}." for kind, found in kinds.items() if found]
-    return [line.format(family if place == 0 else "") for place, line in enumerate(lines)]
+    told = [(said[kind], "; ".join(map(_pair, found))) for kind, found in kinds.items() if found]
+    return [f"{words}{'' if place else family}: {pairs}." for place, (words, pairs) in enumerate(told)]
 
 
 def _slides_rows(data: StudyData) -> list[Row]:
@@ -294,9 +297,12 @@ def _of(some: int, number: int) -> str:
     return f"{some or 'none'} of the {number} others"
 
 
-def _listed(names: list[str], row: dict[str, Cell], most: int = 4) -> str:
-    shown = [f"{named(name)} ({score(row[name].mean)})" for name in names[:most]]
-    return _joined([*shown, *([f"{len(names) - most} more"] if len(names) > most else [])])
+def _listed(names: list[str], row: dict[str, Cell]) -> str:
+    return _joined(_cut([f"{named(name)} ({score(row[name].mean)})" for name in names]))
+
+
+def _cut(parts: list[str], most: int = 4) -> list[str]:
+    return [*parts[:most], f"{len(parts) - most} more"] if len(parts) > most + 1 else parts
 
 
 def _joined(parts: Iterable[str]) -> str:

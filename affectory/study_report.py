@@ -13,6 +13,7 @@ from affectory import tables
 from affectory.report_data import where
 from affectory.report_summary import missing_phrase, runs_phrase, score
 from affectory.study_data import (
+    SPEAKER_NORMALISED,
     SPEAKER_NORMALISED_TITLE,
     StudyData,
     blocks,
@@ -49,15 +50,30 @@ def table_note(data: StudyData) -> str:
     """What means, deviations, average and marks of the tables are."""
     runs = runs_phrase(data.results)
     told = f"Test part, mean ± sample standard deviation over {runs}" if _repeated(data) else f"Test part, {runs}"
-    note = [f"{told}, unless a row has fewer. Columns: the modalities that the model was given, {short_keys()}."]
+    note = [f"{told}{_fewer(data)}. Columns: the modalities that the model was given, {short_keys()}."]
     if missing := missing_phrase(data.results):
         note.append(f"Average: mean over the {missing}, recomputed from them in each run.")
     note.append("Bold: strictly highest mean of its column at three decimals, not a test of significance.")
     return " ".join([*note, marks_note(data)])
 
 
+def _fewer(data: StudyData) -> str:
+    """`; fewer runs: MCTN (5)`, where some rows have fewer than others."""
+    runs = {
+        name: len(rows.drop_duplicates(["fold", "seed"]))
+        for name, rows in data.results.groupby("experiment", sort=True)
+    }
+    found = [f"{_title(str(name))} ({number})" for name, number in runs.items() if number < max(runs.values())]
+    return f"; fewer runs: {', '.join(found)}" if found else ""
+
+
+def _title(experiment: str) -> str:
+    kind = ", speaker-wise" if experiment.endswith(SPEAKER_NORMALISED) else ""
+    return experiment_title(experiment.removesuffix(SPEAKER_NORMALISED)) + kind
+
+
 def marks_note(data: StudyData) -> str:
-    shown = {name.removesuffix("/speaker_normalised") for name in set(data.results["experiment"])}
+    shown = {name.removesuffix(SPEAKER_NORMALISED) for name in set(data.results["experiment"])}
     signs = [
         f"{sign}: {experiment_title(name)} differs from this row" for name, sign in REFERENCES.items() if name in shown
     ]
@@ -110,7 +126,7 @@ def _tables(data: StudyData) -> list[str]:
             for metric in METRICS
             if metric in set(table["metric"])
         ]
-    return [*parts, table_note(data)]
+    return [*parts, escape(table_note(data), quote=False)]
 
 
 def _differences(data: StudyData) -> list[str]:

@@ -166,7 +166,21 @@ def test_the_preset_best_is_told_to_lose_where_it_loses():
     losing = {**CLEAR, "best": CLEAR["augmented_baseline"], "linear_svm": CLEAR["full_baseline"]}
     text = said(of_values(losing))
     assert "the preset best (0.512) is 0.104 above the linear SVM (0.408; the test holds it" in text
-    assert "it is not above the augmented baseline (0.512) and MMIN (0.612)." in text
+    assert "it is 0.100 below MMIN (0.612; the test holds it" in text
+    assert "and level with the augmented baseline (0.512; not shown, p 1.000)." in text
+
+
+def test_a_winner_that_was_not_named_beforehand_is_said_to_be_picked():
+    picked = "picked by these very numbers"
+    assert picked in said(of_values({**CLEAR, "mmin_ae": [0.7, 0.71, 0.72, 0.70, 0.71]})) and picked not in said(DATA)
+
+
+def test_rows_with_fewer_runs_are_named():
+    assert "fewer runs" not in markdown_of_all()
+    few = DATA.results.query("not (experiment == 'linear_svm' and seed > 0)")
+    assert "over 3 seeds × 5 folds; fewer runs: Linear SVM on functionals (5)." in to_markdown(
+        replace(DATA, results=few)
+    ).replace("\N{NO-BREAK SPACE}", " ")
 
 
 def test_the_gain_of_augmentation_is_over_single_modalities_only():
