@@ -1,0 +1,61 @@
+"""CMN, the Conversational Memory Network (Hazarika et al., NAACL 2018)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from affectory.layers.dialogue_attention import masked_softmax
+from affectory.layers.dropout import Dropout
+from affectory.layers.masked_gru import MaskedGRU
+from affectory.layers.utterance_windows import history
+
+
+class CMN(nn.Module):
+    r"""An utterance asks what its speaker, and what the others have said before it.
+
+    With $H_s$, $H_o$ the states of two GRUs over the speaker's own and the others' utterances among the `slots` before:
+
+        $q_0 = \tanh(W x_i)$,  $M_k = \mathrm{GRU}_k(\tanh H_k)$
+        $r_k = \sum_j \mathrm{softmax}_j(\tanh(q \cdot M_{kj}))\, M_{kj}$
+        $q \leftarrow \tanh(q + r_s + r_o)$, `hops` times
+
+    All others are one party, so that any number may speak. An utterance without a history reads nothing.
+    Shapes as in erc/__init__.py.
+    """
+
+    def __init__(
+        self, *, in_features: int, width: int = 100, slots: int = 40, hops: int = 3, dropout: float = 0.7
+    ) -> None:
+        super().__init__()
+        self.out_features, self.slots, self.hops = width, slots, hops
+        self.query = nn.Linear(in_features, width)
+        self.histories = nn.ModuleList(MaskedGRU(in_features=in_features, width=width) for _ in range(2))
+        self.memories = nn.ModuleList(MaskedGRU(in_features=width, width=width) for _ in range(2))
+        self.dropout = Dropout(dropout)
+
+    def forward(self, x: Tensor, mask: Tensor, speakers: Tensor) -> Tensor:
+        query = self.query(x).tanh()  # [G, N, H]
+        slots = max(1, min(self.slots, x.shape[1] - 1))
+        heard, masks = self.dropout(history(x, slots)), own_and_others(speakers, mask, slots)
+        memories = [
+            memory(self.dropout(read(heard, there)).tanh(), there)  # [G, N, slots, H]
+            for read, memory, there in zip(self.histories, self.memories, masks, strict=True)
+        ]
+        for _ in range(self.hops):
+            answers = [read_memory(query, memory, there) for memory, there in zip(memories, masks, strict=True)]
+            query = (query + torch.stack(answers).sum(0)).tanh()
+        return query * mask[..., None]
+
+
+def own_and_others(speakers: Tensor, mask: Tensor, slots: int) -> tuple[Tensor, Tensor]:
+    """bool [G, N, slots] each: which of the utterances before are the same speaker's, which another's."""
+    before = history(mask[..., None].float(), slots)[..., 0] > 0
+    same = history(speakers[..., None], slots)[..., 0] == speakers[..., None]
+    return before & same, before & ~same
+
+
+def read_memory(query: Tensor, memory: Tensor, mask: Tensor) -> Tensor:
+    """[G, N, H], [G, N, slots, H], bool [G, N, slots] -> [G, N, H]; zeros of an empty memory."""
+    scores = (memory @ query[..., None])[..., 0].tanh()
+    return (masked_softmax(scores, mask)[..., None, :] @ memory)[..., 0, :]
