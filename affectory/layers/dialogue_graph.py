@@ -17,9 +17,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 _GUARD = 0.99999
 _SHORTEST = 1e-6  # a shorter vector has no direction
@@ -50,27 +52,76 @@ def dialogue_graph(
     `causal`: an utterance receives from itself and from earlier ones only.
     """
     unit, lengths = _unit(x), list(lengths)
-    intra = [angular_weights(piece @ piece.mT) for piece in unit.split(lengths, 1)]  # [M, N, N]
-    if not present.all():
-        pairs = [there[:, :, None] & there[:, None, :] for there in present.split(lengths, 1)]
-        intra = [block * pair for block, pair in zip(intra, pairs, strict=True)]
-    if causal:
-        intra = [block.tril() for block in intra]
-    cross = _across(unit, present) * gamma
-    within = torch.cat([block.sum(2) for block in intra], 1) if intra else cross.sum(1)
-    degree = within + cross.sum(1)  # [M, U]
-    scale = torch.where(degree > 0, degree, 1.0).rsqrt()
-    scales = scale.split(lengths, 1)
-    return DialogueGraph(
-        tuple(block * s[:, :, None] * s[:, None, :] for block, s in zip(intra, scales, strict=True)),
-        cross * scale[:, None] * scale[None, :],
+    edges = (
+        None if bool(present.all()) else [there[:, :, None] & there[:, None, :] for there in present.split(lengths, 1)]
     )
+    if causal:
+        edges = edges or [torch.ones(1, n, n, dtype=torch.bool, device=x.device) for n in lengths]
+        edges = [edge.tril() for edge in edges]
+    cross, *intra = _Normalised.apply(unit, _across(unit, present) * gamma, lengths, edges)  # pyright: ignore
+    return DialogueGraph(tuple(intra), cross)
+
+
+class _Normalised(torch.autograd.Function):
+    r"""Unit vectors [M, U, H] and the weights across [M, M, U], not yet normalised -> $\hat A$: across, and the blocks.
+
+    With $s = D^{-1/2}$ and G the gradient at $\hat A$, that at A is $s_i G_{ij} s_j - \frac12 s_i^2 t_i$, where $t_i$
+    sums $G \odot \hat A$ over row and column i. It takes half the time of autograd's many small steps a dialogue.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, unit: Tensor, cross: Tensor, lengths: list[int], edges: list[Tensor] | None
+    ) -> tuple[Tensor, ...]:
+        cosines = [(piece @ piece.mT).mul_(_GUARD) for piece in unit.split(lengths, 1)]
+        blocks = [_angular(cosine) for cosine in cosines]
+        if edges is not None:
+            blocks = [block.mul_(edge) for block, edge in zip(blocks, edges, strict=True)]
+        degree = cross.sum(1)  # [M, U]
+        if blocks:
+            degree += torch.cat([block.sum(2) for block in blocks], 1)
+        scale = torch.where(degree > 0, degree, 1.0).rsqrt()
+        blocks = [_scaled(block, s) for block, s in zip(blocks, scale.split(lengths, 1), strict=True)]
+        cross = cross * scale[:, None] * scale[None, :]
+        ctx.lengths, ctx.edges = lengths, edges
+        ctx.save_for_backward(unit, scale, *cosines, cross, *blocks)
+        return cross, *blocks
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        (unit, scale, *rest), (d_cross, *d_blocks) = ctx.saved_tensors, grads
+        cosines, (cross, *blocks) = rest[: len(d_blocks)], rest[len(d_blocks) :]
+        product = d_cross * cross
+        total = product.sum(1) + product.sum(0)  # [M, U]
+        if blocks:
+            products = [grad * block for grad, block in zip(d_blocks, blocks, strict=True)]
+            total += torch.cat([product.sum(2) + product.sum(1) for product in products], 1)
+        d_degree = -0.5 * scale.square() * total
+        d_unit = torch.empty_like(unit)
+        columns = (d_blocks, cosines, *(part.split(ctx.lengths, 1) for part in (scale, d_degree, unit, d_unit)))
+        for index, (grad, cosine, s, degree, piece, target) in enumerate(zip(*columns, strict=True)):
+            slope = _scaled(grad * (_GUARD / torch.pi), s).add_(degree[:, :, None], alpha=_GUARD / torch.pi)
+            slope.mul_((1 - cosine.square()).rsqrt_())
+            if ctx.edges is not None:
+                slope.mul_(ctx.edges[index])
+            target.copy_((slope + slope.mT) @ piece)
+        return d_unit, d_cross * scale[:, None] * scale[None, :] + d_degree[:, None], None, None
+
+
+def _scaled(block: Tensor, s: Tensor) -> Tensor:
+    """[M, N, N] times s_i s_j, in place."""
+    return block.mul_(s[:, :, None]).mul_(s[:, None, :])
 
 
 def angular_weights(cosines: Tensor) -> Tensor:
     """In (0, 1): 1 of the same direction, 0.5 of a right angle."""
-    half = cosines.new_tensor(0.5)
-    return torch.add(half, torch.arcsin(_GUARD * cosines), alpha=1 / torch.pi)  # 1 - arccos / pi
+    return _angular(_GUARD * cosines)
+
+
+def _angular(guarded: Tensor) -> Tensor:
+    half = guarded.new_tensor(0.5)
+    return torch.add(half, torch.arcsin(guarded), alpha=1 / torch.pi)  # 1 - arccos / pi
 
 
 def _across(unit: Tensor, present: Tensor) -> Tensor:

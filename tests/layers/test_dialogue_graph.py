@@ -86,3 +86,18 @@ def test_what_is_said_later_changes_no_causal_weight_of_what_was_said_before():
 def test_no_dialogues_are_no_blocks():
     graph = dialogue_graph(X[:, :0], [], ALL[:, :0])
     assert graph.intra == () and graph.cross.shape == (3, 3, 0)
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("missing", [False, True])
+def test_the_gradient_by_hand_is_the_slope_of_the_weights(causal: bool, missing: bool):
+    x, present = X.double().requires_grad_(), ALL.clone()
+    if missing:
+        present[0, 1] = present[2, 4:] = False
+
+    def weights(x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        graph = dialogue_graph(x, LENGTHS, present, gamma=0.7, causal=causal)
+        return graph.cross, *graph.intra
+
+    # The guard makes a node's weight to itself steep, though it never changes: a small step, a loose tolerance.
+    assert torch.autograd.gradcheck(weights, (x,), eps=1e-6, atol=1e-4)
