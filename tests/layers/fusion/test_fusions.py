@@ -9,6 +9,7 @@ from affectory.layers.fusion.gated import GatedFusion
 from affectory.layers.fusion.late import LateFusion
 from affectory.layers.fusion.mfn import MFN
 from affectory.layers.fusion.mult import MulT
+from tests.fixtures.conversations import CLASSES, Logits, accuracy_on_new_dialogues, dialogues
 
 LENGTHS = [4, 1, 6]
 U = sum(LENGTHS)
@@ -87,3 +88,16 @@ def test_two_modalities_that_agree_pass_the_gate_as_either():
     x, present = nodes(1).expand(2, -1, -1), torch.ones(2, U, dtype=torch.bool)
     either = fusion.transforms[0](fusion.graphs[0](x[0], LENGTHS, present[0])).tanh().relu()
     assert torch.allclose(fusion(x, LENGTHS, present), either, atol=1e-6)
+
+
+def test_mult_learns_the_class_of_the_utterance_before():
+    torch.manual_seed(0)
+    fusion = MulT(modalities=1, in_features=6, width=10, depth=1, graph_width=8, layers=1, dropout=0.0)
+    head = nn.Linear(fusion.out_features, CLASSES)
+
+    def on(seed: int) -> Logits:
+        x, mask, _, labels = dialogues(*[5] * 100, seed=seed)
+        return lambda: (head(fusion(x[mask][None], [5] * 100, mask[mask][None])), labels[mask])
+
+    parameters = [*fusion.parameters(), *head.parameters()]
+    assert accuracy_on_new_dialogues(parameters, on(0), on(1)) > 0.6
