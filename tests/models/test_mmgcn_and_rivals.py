@@ -133,3 +133,12 @@ def test_the_presets_differ_as_paper_and_code_do():
     assert (meld.loss, meld.schedule.epochs, meld.schedule.weight_decay) == ("focal_quirk", 60, 0.0)
     with pytest.raises(ValueError, match="expected one of default"):
         conversation.experiments("unknown")
+
+
+def test_a_dialogue_without_utterances_is_no_obstacle(make):
+    model, batch = make().eval(), inputs(4, 3)
+    expected = model(**batch)
+    emptied = batch["mask"].clone()
+    emptied[1] = False
+    got = model(**{**batch, "mask": emptied})
+    assert torch.allclose(got[0], expected[0], atol=1e-5) and not got[1].any()
