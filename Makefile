@@ -49,7 +49,7 @@ corpora: setup ## register the corpus folders found in AFFECTORY_CORPORA as part
 
 materialize: setup ## materialise the lineage of one corpus: make materialize CORPUS=name [CONFIG=run.yaml]
 	@python -m pipelines.deployment
-	@dagster asset materialize -m pipelines.definitions --select 'not key:corpora' --partition $(CORPUS) -c pipelines/console.yaml $(if $(CONFIG),-c $(CONFIG))
+	@dagster asset materialize -m pipelines.definitions --select 'not (key:corpora or group:studies)' --partition $(CORPUS) -c pipelines/console.yaml $(if $(CONFIG),-c $(CONFIG))
 
 test: setup ## run the default tests, the demo lineage included
 	@python -m pytest

@@ -10,32 +10,24 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import LinearSVC
 
 from affectory import metrics
+from affectory.conditions import rows_under
 from affectory.datasets import Dataset, Sequences
+from affectory.inputs import LIMIT, statistics
 from affectory.vocabulary import Condition, conditions
 
-PENALTIES = (1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 1.0)  # C; the one with the best UA on validation is taken
+PENALTIES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2)  # C; the one with the best UA on validation is taken
 
 
 def functionals(sequences: Sequences) -> np.ndarray:
     """Features that are one vector a row [N, D], else mean and deviation over time [N, 2 D]; NaN where missing."""
-    n_rows, present = len(sequences.lengths), sequences.lengths > 0
-    row_of_frame = np.repeat(np.arange(n_rows), sequences.lengths)
-    counts = np.where(present, sequences.lengths, np.nan)[:, None]
-
-    def mean_over_time(values: np.ndarray) -> np.ndarray:
-        sums = np.zeros((n_rows, sequences.width))
-        np.add.at(sums, row_of_frame, values)
-        return sums / counts
-
-    means = mean_over_time(sequences.frames)
-    if sequences.lengths.max(initial=0) <= 1:
-        return means
-    deviations = np.sqrt(mean_over_time((sequences.frames - means[row_of_frame]) ** 2))
-    return np.concatenate([means, deviations], axis=1)
+    pooled = statistics(sequences) if sequences.lengths.max(initial=0) > 1 else sequences
+    values = np.full((len(pooled.lengths), pooled.width), np.nan)
+    values[pooled.lengths > 0] = pooled.frames
+    return values
 
 
 def evaluate_linear_svm(
@@ -44,40 +36,62 @@ def evaluate_linear_svm(
     val: np.ndarray,
     test: np.ndarray,
     under: Sequence[Condition] | None = None,
-) -> pd.DataFrame:
-    """Metrics (condition, metric, value, penalty) of one machine a condition, trained on that condition's modalities.
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Metrics (condition, metric, value) and predictions (utterance_id, condition, label, predicted), as of a network.
 
-    Of each part the rows that have all of the condition's modalities are used; normalised by the rows that are fitted,
-    the penalty selected on `val`. A condition that leaves train, val or test without rows has no metrics.
+    One machine a condition, fitted on the rows that have all of the condition's modalities, normalised by them, the
+    penalty selected on `val`; tested on the rows that a network is tested on under it. A condition that leaves train,
+    val or test without rows has no metrics.
     """
     columns = {modality: functionals(dataset.sequences[modality]) for modality in dataset.modalities}
-    rows = []
+    classes, ids = np.array(dataset.classes, object), np.array(dataset.utterance_ids, object)
+    values, tables = [], []
     for condition in under or conditions(dataset.modalities):
         features = np.concatenate([columns[modality] for modality in columns if modality in condition], axis=1)
-        there = np.flatnonzero(np.isfinite(features).all(axis=1))
-        parts = [np.intersect1d(part, there) for part in (train, val, test)]
-        if not all(len(part) for part in parts):
+        there = np.asarray(np.isfinite(features).all(axis=1))
+        tested = test[rows_under(condition, dataset.present[test], dataset.modalities)]
+        if not (there[train].any() and there[val].any() and len(tested)):
             continue
-        penalty, machine = _select(features, dataset.labels, parts[0], parts[1])
-        truth, predicted = dataset.labels[parts[2]], np.asarray(machine.predict(features[parts[2]]))
+        machine = _select(features, dataset.labels, train[there[train]], val[there[val]])
+        truth, predicted = dataset.labels[tested], np.asarray(machine.predict(features[tested]))
         for name, metric in metrics.CLASSIFICATION.items():
-            value = metric(truth, predicted)
-            rows.append({"condition": str(condition), "metric": name, "value": value, "penalty": penalty})
-    return pd.DataFrame(rows, columns=["condition", "metric", "value", "penalty"])
+            values.append({"condition": str(condition), "metric": name, "value": metric(truth, predicted)})
+        table = pd.DataFrame({"utterance_id": ids[tested], "condition": str(condition)})
+        tables.append(table.assign(label=classes[truth], predicted=classes[predicted]))
+    return pd.DataFrame(values, columns=["condition", "metric", "value"]), pd.concat(tables or [pd.DataFrame()])
 
 
-def _select(features: np.ndarray, labels: np.ndarray, train: np.ndarray, val: np.ndarray) -> tuple[float, Pipeline]:
-    """The penalty that is best on validation (the smallest of equals), and its machine, one against the rest.
+def _select(features: np.ndarray, labels: np.ndarray, train: np.ndarray, val: np.ndarray) -> Pipeline:
+    """The machine, one against the rest, of the penalty that is best on validation (the smallest of equals).
 
-    The machine is fitted again on both parts: unlike a network it needs no validation rows once its penalty is known.
+    It is fitted again on both parts: unlike a network it needs no validation rows once its penalty is known.
     """
-    scores = []
+    scores, normalise = [], _normalisation(features[train])
+    ready, held_out = normalise.transform(features[train]), normalise.transform(features[val])
     for penalty in PENALTIES:
-        machine = _fitted(penalty, features[train], labels[train])
-        scores.append(metrics.ua(labels[val], np.asarray(machine.predict(features[val]))))
-    best, both = PENALTIES[int(np.argmax(scores))], np.concatenate([train, val])
-    return best, _fitted(best, features[both], labels[both])
+        predicted = _machine(penalty).fit(ready, labels[train]).predict(held_out)
+        scores.append(metrics.ua(labels[val], np.asarray(predicted)))
+    both = np.concatenate([train, val])
+    normalise, machine = _normalisation(features[both]), _machine(PENALTIES[int(np.argmax(scores))])
+    machine.fit(normalise.transform(features[both]), labels[both])
+    return make_pipeline(normalise, machine)
 
 
-def _fitted(penalty: float, features: np.ndarray, labels: np.ndarray) -> Pipeline:
-    return make_pipeline(StandardScaler(), LinearSVC(C=penalty, max_iter=5000, random_state=0)).fit(features, labels)
+def _normalisation(features: np.ndarray) -> Pipeline:
+    """Fitted on features [n, D]: normalised, cut as for a network and, where D > n, as coordinates among the rows.
+
+    A linear machine's weights are sums of its rows, so that these coordinates change nothing but the time it takes.
+    """
+    cut = FunctionTransformer(np.clip, kw_args={"a_min": -LIMIT, "a_max": LIMIT})
+    normalise = make_pipeline(StandardScaler(), cut).fit(features)
+    if features.shape[1] <= len(features):
+        return normalise
+    rows = np.asarray(normalise.transform(features))
+    values, vectors = np.linalg.eigh(rows @ rows.T)
+    kept = values > 1e-9 * values[-1]
+    basis = rows.T @ vectors[:, kept] / np.sqrt(values[kept])  # [D, r], orthonormal
+    return make_pipeline(normalise, FunctionTransformer(lambda given: given @ basis))
+
+
+def _machine(penalty: float) -> LinearSVC:
+    return LinearSVC(C=penalty, max_iter=5000, random_state=0)

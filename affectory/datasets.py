@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
 
 import numpy as np
 
@@ -76,6 +78,12 @@ class Dataset:
         """Those that at least one row has, in canonical order."""
         return tuple(m for m in MODALITIES if m in self.sequences and self.sequences[m].lengths.any())
 
+    @property
+    def present(self) -> np.ndarray:
+        """bool [N, M]: which of `modalities` each row has."""
+        lengths = [self.sequences[modality].lengths > 0 for modality in self.modalities]
+        return np.stack(lengths, axis=1) if lengths else np.zeros((len(self.labels), 0), bool)
+
     def only(self, modalities: Iterable[Modality]) -> Dataset:
         """The same rows with only some of their modalities."""
         kept = set(modalities)
@@ -86,3 +94,29 @@ class Dataset:
         of_split = np.array([name == split for name in self.splits], bool)
         lengths = [self.sequences[modality].lengths for modality in self.modalities]
         return np.flatnonzero(of_split & (self.labels >= 0) & (sum(lengths, np.zeros_like(self.labels)) > 0))
+
+
+def save_dataset(dataset: Dataset, folder: Path) -> None:
+    """As plain arrays and JSON, for other processes to map into memory."""
+    folder.mkdir(parents=True, exist_ok=True)
+    facts = {field.name: getattr(dataset, field.name) for field in fields(Dataset) if field.name not in _ARRAYS}
+    sets = {modality.value: (s.feature_set, s.version) for modality, s in dataset.sequences.items()}
+    (folder / "facts.json").write_text(json.dumps({**facts, "feature_sets": sets}))
+    np.save(folder / "labels.npy", dataset.labels)
+    for modality, sequences in dataset.sequences.items():
+        np.save(folder / f"{modality}.frames.npy", sequences.frames)
+        np.save(folder / f"{modality}.lengths.npy", sequences.lengths)
+
+
+def load_dataset(folder: Path) -> Dataset:
+    """What save_dataset wrote; frames stay on disk until they are read."""
+    facts = json.loads((folder / "facts.json").read_text())
+    sequences = {}
+    for name, (feature_set, version) in facts.pop("feature_sets").items():
+        frames = np.load(folder / f"{name}.frames.npy", mmap_mode="r")
+        sequences[Modality(name)] = Sequences(feature_set, frames, np.load(folder / f"{name}.lengths.npy"), version)
+    facts["classes"] = tuple(facts["classes"])
+    return Dataset(labels=np.load(folder / "labels.npy"), sequences=sequences, **facts)
+
+
+_ARRAYS = ("labels", "sequences")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, Self
+from typing import Any, Literal, Protocol, Self
 
 import torch
 from torch import Tensor, nn
@@ -24,7 +24,8 @@ class Schedule:
     learning_rate: float
     beta1: float = 0.9
     weight_decay: float = 0.0
-    refit: bool = False  # train anew on train and val, for as many epochs as val chose
+    keep: Literal["best", "last"] = "best"  # which epoch's weights: the best on validation, or the last
+    refit: bool = False  # train anew on train and val, for as many epochs as were kept
     clip: float = 1.0  # largest gradient norm of each sub-network (a direct child of the model)
 
     @property

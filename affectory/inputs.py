@@ -134,11 +134,8 @@ def within_class_whitening(frames: np.ndarray, labels: np.ndarray, preparation: 
     brings the result's mean deviation back to 1.
     """
     classes, of_class = np.unique(labels, return_inverse=True)
-    components = np.eye(frames.shape[1])
-    if min(frames.shape) > preparation.whitening_rank or len(frames) < frames.shape[1]:
-        _, _, components = np.linalg.svd(frames - frames.mean(0), full_matrices=False)
-        components = components[: preparation.whitening_rank]
-    reduced = frames @ components.T
+    components = _principal_components(frames, preparation.whitening_rank)
+    reduced = frames @ components
     means = np.zeros((len(classes), reduced.shape[1]))
     np.add.at(means, of_class, reduced)
     means /= np.bincount(of_class)[:, None]
@@ -148,7 +145,16 @@ def within_class_whitening(frames: np.ndarray, labels: np.ndarray, preparation: 
     values, vectors = np.linalg.eigh((1 - preparation.shrinkage) * covariance + preparation.shrinkage * even)
     whitening = vectors / np.sqrt(np.maximum(values, 1e-12)) @ vectors.T
     scale = (reduced @ whitening).std(0).mean()
-    return (components.T @ whitening / max(scale, 1e-12)).astype(np.float32)
+    return (components @ whitening / max(scale, 1e-12)).astype(np.float32)
+
+
+def _principal_components(frames: np.ndarray, most: int) -> np.ndarray:
+    """float64 [D, r]: directions of the largest variance, at most `most`; by the smaller of both products."""
+    centred = frames - frames.mean(0)
+    wide = frames.shape[1] > len(frames)
+    values, vectors = np.linalg.eigh(centred @ centred.T if wide else centred.T @ centred)
+    kept = np.flatnonzero(values > 1e-9 * values[-1])[::-1][:most]
+    return centred.T @ vectors[:, kept] / np.sqrt(values[kept]) if wide else vectors[:, kept]
 
 
 def speaker_normalised(dataset: Dataset) -> Dataset:

@@ -24,7 +24,7 @@ _POOL_BATCHES = 8  # of so many batches the rows are sorted by length, which lea
 
 @dataclass(frozen=True)
 class Fit:
-    """A finished training; the model holds the best epoch's weights, which `state` holds on the CPU."""
+    """A finished training; the model holds the kept epoch's weights, which `state` holds on the CPU."""
 
     state: dict[str, Tensor]
     best_epoch: int  # counted from 1
@@ -66,7 +66,7 @@ def fit(
     )
     under = training_conditions(model.training_conditions, data.modalities)
     last = schedule.epochs if epochs is None else min(epochs, schedule.epochs)
-    state = _Progress(identity=f"{seed} {asdict(schedule)} {last} {under} {len(train)} {len(val)}")
+    state = _Progress(schedule.keep, identity=f"{seed} {asdict(schedule)} {last} {under} {len(train)} {len(val)}")
     if checkpoint is not None and checkpoint.exists():
         state.load(checkpoint, model, optimizer)
     masks, saved_at = condition_masks(under, data.modalities), monotonic()
@@ -118,8 +118,8 @@ def _train_epoch(
 class _Progress:
     """What is known after each epoch, and its form on disk (tensors and plain values, loaded with weights_only)."""
 
-    def __init__(self, identity: str) -> None:
-        self.identity = identity
+    def __init__(self, keeps: str, identity: str) -> None:
+        self.keeps, self.identity = keeps, identity
         self.history: list[dict[str, float]] = []
         self.best: dict[str, Tensor] = {}
         self.best_epoch, self.best_score = 0, float("-inf")
@@ -127,7 +127,7 @@ class _Progress:
     def keep(self, model: Model, measured: dict[str, float]) -> None:
         self.history.append(measured)
         reached = measured.get("val/score", float("nan"))
-        if not reached <= self.best_score:  # nothing to select on: the last epoch
+        if self.keeps == "last" or not reached <= self.best_score:  # nothing to select on: the last epoch
             self.best_epoch, self.best_score = len(self.history), reached
             self.best = {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
 

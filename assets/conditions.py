@@ -4,7 +4,7 @@ import dagster as dg
 import pandas as pd
 
 from affectory.conditions import missing_modality_sets as make_sets
-from affectory.protocol import make_folds
+from affectory.protocol import cross_validation, make_folds
 from affectory.vocabulary import Modality
 from assets.features import FEATURE_ASSETS
 from assets.partitions import OWNERS, corpus_partitions
@@ -20,6 +20,8 @@ class ConditionsConfig(dg.Config):
     modalities: list[str] = []  # empty: every modality that has features
     feature_sets: list[str] = []  # empty: a ready-made set where there is one, else the default extractor's
     seed: int = 0  # of the splits that the protocol has to make
+    cross_validation: int = 0  # so many folds for the studies, numbered from 1, beside fold 0; 0: none
+    leave_one_speaker_out: bool = False  # a fold a speaker for the studies, within the sessions of the corpus
 
 
 @dg.asset(
@@ -38,11 +40,12 @@ def missing_modality_sets(
         store.feature_sets(corpus), [Modality(name) for name in config.modalities], config.feature_sets
     )
     utterances = store.query("SELECT * FROM utterances WHERE corpus = ? AND emotion IS NOT NULL", [corpus])
-    folds, note = _folds(utterances, config.seed)
+    folds, note = _folds(utterances, config)
     available = availability(store, corpus, chosen)
-    sets = make_sets(available, dict(zip(folds["utterance_id"], folds["split"], strict=True)), chosen)
+    deployed = folds[folds["fold"] == 0]
+    sets = make_sets(available, dict(zip(deployed["utterance_id"], deployed["split"], strict=True)), chosen)
     sets["feature_sets"] = ",".join(chosen.values())
-    store.replace_rows("folds", corpus, folds.assign(protocol=note))
+    store.replace_rows("folds", corpus, folds)
     store.replace_rows("missing_modality_sets", corpus, sets)
     context.log.info(note)
     counts = sets.groupby(["condition", "split"]).size().unstack(fill_value=0)
@@ -57,9 +60,16 @@ def missing_modality_sets(
     )
 
 
-def _folds(labelled: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, str]:
-    """The protocol's folds; none, saying so, where too little is labelled to divide."""
-    if len(labelled) >= MIN_LABELLED:
-        return make_folds(labelled, seed)
-    note = f"{len(labelled)} utterances have a label, at least {MIN_LABELLED} are needed: there are no folds."
-    return pd.DataFrame(columns=["fold", "utterance_id", "split"]), note
+def _folds(labelled: pd.DataFrame, config: ConditionsConfig) -> tuple[pd.DataFrame, str]:
+    """Fold 0, which is deployed, and the cross-validation asked for, each with its protocol; and both in words.
+
+    None, saying so, where too little is labelled to divide.
+    """
+    if len(labelled) < MIN_LABELLED:
+        note = f"{len(labelled)} utterances have a label, at least {MIN_LABELLED} are needed: there are no folds."
+        return pd.DataFrame(columns=["fold", "utterance_id", "split", "protocol"]), note
+    made = [make_folds(labelled, config.seed)]
+    if config.cross_validation or config.leave_one_speaker_out:
+        n_folds = None if config.leave_one_speaker_out else config.cross_validation
+        made.append(cross_validation(labelled, n_folds, config.seed))
+    return pd.concat([folds.assign(protocol=note) for folds, note in made]), " ".join(note for _, note in made)

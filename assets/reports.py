@@ -7,6 +7,7 @@ from affectory.report import chance_level, render_report, summary
 from affectory.tables import conditions_table, to_markdown
 from assets.models import MODEL_ASSETS
 from assets.partitions import OWNERS, corpus_partitions
+from assets.studies import mmin_study
 from ops.pictures import inline
 from ops.reporting import collect
 from resources.corpus_folders import CorpusFolders
@@ -15,7 +16,13 @@ from resources.reports import Reports
 from resources.tracking import Tracking
 
 
-@dg.asset(partitions_def=corpus_partitions, deps=MODEL_ASSETS, group_name="reports", kinds={"html"}, owners=OWNERS)
+@dg.asset(
+    partitions_def=corpus_partitions,
+    deps=[*MODEL_ASSETS, mmin_study],
+    group_name="reports",
+    kinds={"html"},
+    owners=OWNERS,
+)
 def evaluation_report(
     context: dg.AssetExecutionContext,
     corpus_folders: CorpusFolders,

@@ -1,7 +1,7 @@
 """From the feature store to arrays that a family learns from."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -54,13 +54,22 @@ def read_dataset(
 
     None when the corpus has no fold: nothing in it is labelled.
     """
+    rows = store.query("SELECT utterance_id, split FROM folds WHERE corpus = ? AND fold = ?", [corpus, fold])
+    dataset = _read(store, corpus, set(rows["utterance_id"]), feature_sets)
+    if dataset is None:
+        return None
+    split_of = dict(zip(rows["utterance_id"], rows["split"], strict=True))
+    return replace(dataset, splits=[split_of[utterance_id] for utterance_id in dataset.utterance_ids])
+
+
+def _read(
+    store: FeatureStore, corpus: str, wanted: Collection[str], feature_sets: Mapping[Modality, str] | None
+) -> Dataset | None:
+    """The wanted utterances that have a label, in no split yet; None when there is none."""
     table = store.query(
-        """
-        SELECT u.*, f.split AS part FROM utterances u
-        JOIN folds f ON f.corpus = u.corpus AND f.utterance_id = u.utterance_id
-        WHERE u.corpus = ? AND f.fold = ? AND u.emotion IS NOT NULL ORDER BY u.utterance_id
-        """,
-        [corpus, fold],
+        "SELECT * FROM utterances WHERE corpus = ? AND emotion IS NOT NULL AND list_contains(?, utterance_id) "
+        "ORDER BY utterance_id",
+        [corpus, sorted(wanted)],
     )
     if table.empty:
         return None
@@ -76,8 +85,26 @@ def read_dataset(
         },
         speakers=table["speaker"].fillna("").tolist(),
         dialogues=table["dialogue_id"].fillna("").tolist(),
-        splits=table["part"].tolist(),
+        splits=[""] * len(ids),
     )
+
+
+def read_folds(store: FeatureStore, corpus: str) -> tuple[Dataset | None, dict[int, list[str]]]:
+    """The labelled utterances of all folds of a study, and of each fold every row's split, empty where it has none.
+
+    The folds of the cross-validation where there is one, else fold 0.
+    """
+    table = store.query("SELECT fold, utterance_id, split FROM folds WHERE corpus = ?", [corpus])
+    of_study = sorted(set(table["fold"]) - {0}) or sorted(set(table["fold"]))
+    whole = _read(store, corpus, set(table[table["fold"].isin(of_study)]["utterance_id"]), None)
+    if whole is None:
+        return None, {}
+    parts = {}
+    for fold in of_study:
+        rows = table[table["fold"] == fold]
+        split_of = dict(zip(rows["utterance_id"], rows["split"], strict=True))
+        parts[fold] = [split_of.get(utterance_id, "") for utterance_id in whole.utterance_ids]
+    return whole, parts
 
 
 def _version(feature_set: str) -> str:

@@ -76,9 +76,13 @@ def keyed(run: Run, values: pd.DataFrame, predictions: pd.DataFrame) -> tuple[pd
         "seed": run.seed,
         "mlflow_run_id": run.run_id,
     }
+    return values.assign(selected_on="val", **keys), with_probabilities(predictions).assign(**keys)
+
+
+def with_probabilities(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Columns p_<class> as one column `probabilities`, a dict a row; None where there are none."""
     columns = [name for name in predictions if name.startswith("p_")]
     classes = [name.removeprefix("p_") for name in columns]
     rows = predictions[columns].to_numpy(float).tolist()
-    probabilities = [dict(zip(classes, row, strict=True)) for row in rows]
-    kept = predictions.drop(columns=columns).assign(probabilities=probabilities, **keys)
-    return values.assign(selected_on="val", **keys), kept
+    probabilities = [dict(zip(classes, row, strict=True)) if columns else None for row in rows]
+    return predictions.drop(columns=columns).assign(probabilities=probabilities)

@@ -8,8 +8,10 @@ import pandas as pd
 from affectory.corpora import Corpus
 from affectory.corpora.demo.answers import planted_facts
 from affectory.datasets import Dataset
+from affectory.models import FAMILIES
 from affectory.report import CorpusFacts, Provenance, ReportData
 from ops.datasets import digest, read_dataset, stored_choice
+from ops.study_reporting import study_data
 from ops.training import unfit
 from resources.feature_store import FeatureStore
 from resources.tracking import Tracking
@@ -27,7 +29,9 @@ SELECT modality, reason, count(*) AS count, avg(coverage) AS coverage
 FROM features WHERE corpus = $corpus AND list_contains($sets, feature_set) GROUP BY ALL ORDER BY ALL
 """
 
-PROTOCOL = "SELECT any_value(protocol) AS protocol FROM folds WHERE corpus = ?"
+PREDICTIONS = "SELECT * EXCLUDE (probabilities) FROM predictions WHERE corpus = ? AND list_contains(?, family)"
+
+PROTOCOL = "SELECT any_value(protocol) AS protocol FROM folds WHERE corpus = ? AND fold = 0"
 
 COUNTS = """
 SELECT (SELECT count(*) FROM media_files WHERE corpus = $corpus) AS media_files, count(*) AS utterances,
@@ -40,14 +44,18 @@ def collect(store: FeatureStore, tracking: Tracking, corpus: Corpus, *, dagster_
     """Everything on the page of a corpus."""
     dataset = read_dataset(store, corpus.name)
     why = unfit(dataset)
-    results = store.query("SELECT * FROM results WHERE corpus = ?", [corpus.name])
+    deployed = [name for name, family in FAMILIES.items() if family.DEPLOYED]
+    keys = [corpus.name, deployed]
+    results = store.query("SELECT * FROM results WHERE corpus = ? AND list_contains(?, family)", keys)
+    study = study_data(store, tracking, corpus.name)
     return ReportData(
         corpus=corpus.name,
         facts=corpus_facts(store, corpus),
         provenance=_provenance(store, corpus.name, dataset, dagster_run_id),
         results=results,
-        predictions=store.query("SELECT * EXCLUDE (probabilities) FROM predictions WHERE corpus = ?", [corpus.name]),
+        predictions=store.query(PREDICTIONS, keys),
         history=history(tracking, results),
+        studies=(study,) if study else (),
         notes=(f"No model was trained: {why}.",) if why else (),
     )
 

@@ -73,7 +73,12 @@ def training_op(name: str, family: str, experiments: list[str]) -> dg.OpDefiniti
         if session is None:
             return []
         configs = FAMILIES[family].experiments(config.preset)
-        return [_train_once(session, configs, experiment, seed) for seed in config.seeds for experiment in experiments if experiment in configs]
+        return [
+            _train_once(session, configs, experiment, seed)
+            for seed in config.seeds
+            for experiment in experiments
+            if experiment in configs
+        ]
 
     return train
 
@@ -124,7 +129,7 @@ def _train_once(session: _Session, configs: Mapping[str, Any], experiment: str, 
     with session.tracking.run(
         session.corpus,
         f"{session.family}/{experiment}",
-        parameters={"seed": seed, **_flat(asdict(config))},
+        parameters={"seed": seed, **flattened(asdict(config))},
         tags=_tags(session, experiment, seed, fingerprint),
     ) as run:
         trained = train_experiment(
@@ -192,11 +197,11 @@ def _tags(session: _Session, experiment: str, seed: int, fingerprint: str) -> di
     }
 
 
-def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def flattened(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Nested configuration as dotted names."""
     flat: dict[str, Any] = {}
     for name, value in values.items():
-        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {f"{prefix}{name}": value}
+        flat |= flattened(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {f"{prefix}{name}": value}
     return flat
 
 

@@ -2,14 +2,14 @@
 
 import dagster as dg
 
-from assets import checks, conditions, corpus, features, models, reports
+from assets import checks, conditions, corpus, features, models, reports, studies
 from pipelines.console import console
 from pipelines.deployment import Places, resources
 from pipelines.jobs import JOBS
 from pipelines.schedules import SCHEDULES
 from pipelines.sensors import SENSORS
 
-MODULES = [corpus, features, conditions, models, reports]
+MODULES = [corpus, features, conditions, models, studies, reports]
 
 defs = dg.Definitions(
     assets=dg.load_assets_from_modules(MODULES),

@@ -1,4 +1,4 @@
-"""The three things one runs: extract, train, everything. A run takes one corpus partition."""
+"""The four things one runs: extract, train, study, everything. A run takes one corpus partition."""
 
 import dagster as dg
 
@@ -12,10 +12,15 @@ train = dg.define_asset_job(
     selection=dg.AssetSelection.groups("conditions", "models", "reports"),
     description="Make the missing-modality sets, train and register the models, write the report.",
 )
+study = dg.define_asset_job(
+    "study",
+    selection=dg.AssetSelection.groups("studies", "reports"),
+    description="Run the studies of one corpus over folds and seeds, and write the report.",
+)
 everything = dg.define_asset_job(
     "everything",
-    selection=dg.AssetSelection.all() - dg.AssetSelection.assets("corpora"),
-    description="The whole lineage of one corpus.",
+    selection=dg.AssetSelection.all() - dg.AssetSelection.assets("corpora") - dg.AssetSelection.groups("studies"),
+    description="The whole lineage of one corpus, but for the studies.",
 )
 
-JOBS = [extract, train, everything]
+JOBS = [extract, train, study, everything]

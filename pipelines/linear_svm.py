@@ -22,7 +22,7 @@ def table(store: FeatureStore, corpus: str, names: Sequence[str]) -> str:
     if dataset is None:
         return f"corpus {corpus} has no fold: nothing in it is labelled"
     train, val, test = (dataset.rows(split) for split in Split)
-    results = evaluate_linear_svm(dataset, train, val, test)
+    results, _ = evaluate_linear_svm(dataset, train, val, test)
     keys = {"corpus": corpus, "family": "linear_svm", "experiment": "linear_svm", "fold": 0, "seed": 0}
     return to_text(conditions_table(results.assign(**keys)))
 

@@ -11,7 +11,7 @@ from resources.reports import Reports
 def summarise(places: Places, corpus: str) -> str:
     """The table of the corpus's results under every condition, then the places."""
     store = FeatureStore(path=str(places.features))
-    results = store.query("SELECT * FROM results WHERE corpus = ?", [corpus])
+    results = store.query("SELECT * FROM results WHERE corpus = ? AND family = 'mmin'", [corpus])
     page = Reports(folder=str(places.reports)).path(corpus)
     table = to_text(conditions_table(results)) if len(results) else "no results: the report says why"
     return "\n".join(

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     import duckdb
 
 
-FORMAT = 1  # rises when a definition below changes
+FORMAT = 2  # rises when a definition below changes
 
 TABLES = """
 CREATE TABLE store (format INTEGER NOT NULL);
@@ -59,6 +59,21 @@ CREATE TABLE results (
     PRIMARY KEY (corpus, family, experiment, fold, seed, condition, metric)
 );
 
+CREATE TABLE sweeps (
+    corpus VARCHAR NOT NULL, family VARCHAR NOT NULL, experiment VARCHAR NOT NULL, fold INTEGER NOT NULL,
+    seed BIGINT NOT NULL, kind VARCHAR NOT NULL, rate DOUBLE NOT NULL, metric VARCHAR NOT NULL, value DOUBLE,
+    mlflow_run_id VARCHAR,
+    PRIMARY KEY (corpus, family, experiment, fold, seed, kind, rate, metric)
+);
+
+-- What a model imagined of the missing modalities beside what its teacher encodes, laid out on a plane.
+CREATE TABLE imagined (
+    corpus VARCHAR NOT NULL, family VARCHAR NOT NULL, experiment VARCHAR NOT NULL, fold INTEGER NOT NULL,
+    seed BIGINT NOT NULL, condition VARCHAR NOT NULL, utterance_id VARCHAR NOT NULL, label VARCHAR,
+    true_x DOUBLE, true_y DOUBLE, imagined_x DOUBLE, imagined_y DOUBLE, mlflow_run_id VARCHAR,
+    PRIMARY KEY (corpus, family, experiment, fold, seed, condition, utterance_id)
+);
+
 -- Which feature sets there are: each has the table named here, and the view `features` is their union.
 CREATE TABLE feature_sets (
     feature_set VARCHAR PRIMARY KEY, modality VARCHAR NOT NULL, table_name VARCHAR NOT NULL UNIQUE
@@ -93,8 +108,10 @@ REPLACED_BY: dict[str, tuple[str, ...]] = {
     "utterances": ("corpus",),
     "folds": ("corpus",),
     "missing_modality_sets": ("corpus",),
-    "predictions": ("corpus", "family", "experiment", "fold", "seed"),
+    "predictions": ("corpus", "family", "experiment", "fold", "seed", "condition"),
     "results": ("corpus", "family", "experiment", "fold", "seed", "condition", "metric"),
+    "sweeps": ("corpus", "family", "experiment", "fold", "seed"),
+    "imagined": ("corpus", "family", "experiment", "fold", "seed"),
 }
 
 FEATURE_SET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/@+-]{0,99}")

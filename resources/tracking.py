@@ -92,6 +92,23 @@ class Tracking(dg.ConfigurableResource):
             return None
         return next((FinishedRun(run.info.run_id, run.data.metrics) for run in runs if run.info.run_name == name), None)
 
+    def finished_fingerprints(self, corpus: str, study: str) -> dict[str, str]:
+        """fingerprint -> run id of the finished runs with the tag `study`; none while MLflow is away."""
+        _check_word("study", study.replace("_", "-"))
+        self.deliver_spooled()
+        found, page = {}, None
+        try:
+            with self.store.asking() as client:
+                experiment = client.get_experiment_by_name(f"affectory/{corpus}")
+                wanted = f"tags.study = '{study}' AND attributes.status = 'FINISHED'"
+                while experiment and page != "":
+                    runs = client.search_runs([experiment.experiment_id], wanted, max_results=1000, page_token=page)
+                    found |= {run.data.tags.get("fingerprint", ""): run.info.run_id for run in reversed(runs)}
+                    page = runs.token or ""
+        except TrackingAwayError as away:
+            log.warning("no earlier run is looked for: %s", away)
+        return found
+
     def history(self, run_id: str) -> pd.DataFrame:
         """epoch, name, value of what a run logged by epoch."""
         if (spooled := self._spooled(run_id)).exists():

@@ -17,6 +17,7 @@ class Workers(dg.ConfigurableResource):
     processes: int = 0
     file_timeout_s: float = 600.0  # to probe a media file, or to find its voices
     task_timeout_s: float = 60.0  # and 2 s more for each second of media in the task
+    cell_timeout_s: float = 12 * 3600.0  # to train all rows of a study in one fold with one seed
 
     @property
     def count(self) -> int:

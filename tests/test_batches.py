@@ -91,7 +91,7 @@ def test_frames_beyond_the_limit_are_not_read():
 
 
 def test_another_width_is_refused_by_name():
-    with pytest.raises(ValueError, match="acoustic: expected 1 features a frame, got 3"):
+    with pytest.raises(ValueError, match="feature set set: expected 1 features a frame, got 3"):
         PackedFeatures({A: Sequences.from_rows("set", [np.ones((1, 3))], 3)}, np.array([0]), {A: PLAIN})
 
 

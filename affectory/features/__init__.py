@@ -6,6 +6,7 @@ from affectory.features.bert import Bert
 from affectory.features.compare import Compare
 from affectory.features.egemaps import Egemaps
 from affectory.features.face_mesh import FaceMesh
+from affectory.features.faces import Faces
 from affectory.features.feature_set import (
     FeatureRow,
     FeatureSet,
@@ -14,6 +15,7 @@ from affectory.features.feature_set import (
     fingerprint,
     missing_row,
 )
+from affectory.features.functionals import Functionals
 from affectory.features.logmel import Logmel
 from affectory.features.mel import Mel
 from affectory.features.mfcc import Mfcc
@@ -25,8 +27,8 @@ from affectory.vocabulary import Modality
 FEATURE_SETS: dict[str, FeatureSet] = {
     feature_set.name: feature_set
     for feature_set in (
-        *(Compare(), Egemaps(), Spectrogram(), Mel(), Logmel(), Mfcc()),
-        *(FaceMesh(), OpenfaceCsv()),
+        *(Compare(), Egemaps(), Functionals(), Spectrogram(), Mel(), Logmel(), Mfcc()),
+        *(FaceMesh(), Faces(), OpenfaceCsv()),
         Minilm(),
     )
 }

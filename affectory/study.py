@@ -1,0 +1,192 @@
+"""A study: the rows of a published table, trained in every fold and seed; what one cell (a fold and seed) of it yields.
+
+A cell runs in a process of its own. Each of its trainings ends as a folder named by the training's fingerprint, renamed
+into place, so that a study which was killed goes on where it was, to the same weights.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from affectory.baselines import evaluate_linear_svm
+from affectory.conditions import condition_masks, rows_under
+from affectory.datasets import Dataset, load_dataset
+from affectory.evaluation import evaluate
+from affectory.experiments import Fold, Trained, train_experiment
+from affectory.family import Model
+from affectory.models import attention_fusion, mctn, mmin
+from affectory.projection import distances, project
+from affectory.sweeps import sweep
+from affectory.vocabulary import Condition, Modality, conditions, missing_conditions
+
+LINEAR_SVM = "linear_svm"
+
+
+@dataclass(frozen=True)
+class Row:
+    """What is trained once a fold and seed. Several rows of one experiment each stand for a condition of it."""
+
+    experiment: str
+    family: str  # of FAMILIES, or LINEAR_SVM
+    config: Any = None
+    only: Condition | None = None  # trained for this condition and scored under it alone
+    reads_all: bool = True  # False: the other modalities do not exist for it
+
+    @property
+    def name(self) -> str:
+        keys = "".join(modality.key for modality in Modality if self.only and modality in self.only)
+        return f"{self.experiment}_{keys}" if keys else self.experiment
+
+
+def mmin_rows(preset: str, modalities: Iterable[Modality], train_under: str = "") -> list[Row]:
+    """The missing-modality table: baselines, MMIN and its ablations, controls, rivals, teacher before student.
+
+    `preset` is one of the family mmin; its rivals have `quick`, `paper` and `debug` forms of their own and else take
+    their default. `train_under`, one of TRAINING_CONDITIONS, is trained under by every row that is not bound to one
+    condition, in the place of what its preset says. ValueError for an unknown preset.
+    """
+    known = tuple(modalities)
+    of_mmin = mmin.study_experiments(preset)
+    full = of_mmin["full_baseline"]
+    rival = {"official_code": "paper", "official_code_msp": "paper", "best": "default"}.get(preset, preset)
+    free = [Row(name, "mmin", config) for name, config in of_mmin.items()]
+    free += [Row(name, "attention_fusion", config) for name, config in attention_fusion.experiments(rival).items()]
+    if train_under:
+        free = [replace(row, config=replace(row.config, training_conditions=train_under)) for row in free]
+    bound = [Row("partial_baseline", "mmin", full, only, reads_all=False) for only in conditions(known)]
+    translators = {mctn.condition_of(config): config for config in mctn.experiments(rival).values()}
+    bound += [Row("mctn", "mctn", translators[only], only) for only in missing_conditions(known)]
+    return [*free, *bound, Row(LINEAR_SVM, LINEAR_SVM)]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Rows to train in one fold with one seed: their fingerprints name the folders under `results`."""
+
+    dataset: Path  # where affectory.datasets.load_dataset finds it
+    splits: Sequence[str]  # of the dataset's rows in this fold, empty where a row is in no part
+    fold: int
+    seed: int
+    rows: Sequence[Row]  # with the teachers of those that have one
+    fingerprints: Mapping[str, str]  # of the rows that are wanted, by name
+    results: Path
+    device: str
+    pictures: bool  # lay out what is imagined
+
+
+def run_cell(cell: Cell) -> list[str]:
+    """Train and score the cell's wanted rows, one after the other; the names of the rows that are done."""
+    torch.set_num_threads(1)
+    dataset = replace(load_dataset(cell.dataset), splits=list(cell.splits))
+    fold = Fold(dataset, torch.device(cell.device))
+    trained: dict[str, Model] = {}
+    for row in cell.rows:
+        wanted = row.name in cell.fingerprints
+        folder = cell.results / cell.fingerprints.get(row.name, "")
+        needed = row.name in {other.config.teacher for other in cell.rows if other.config is not None}
+        if wanted and folder.exists() and not needed:
+            continue
+        if row.family == LINEAR_SVM:
+            _keep(folder, *evaluate_linear_svm(dataset, fold.train, fold.val, fold.test))
+            continue
+        model = _train_row(cell, row, fold, trained)
+        if needed:
+            trained[row.name] = model.model
+        if wanted and not folder.exists():
+            _keep_trained(cell, row, folder, model, fold)
+    return list(cell.fingerprints)
+
+
+def _train_row(cell: Cell, row: Row, fold: Fold, trained: Mapping[str, Model]) -> Trained:
+    of_row = fold if row.reads_all or row.only is None else Fold(fold.dataset.only(row.only), fold.device)
+    checkpoint = cell.results / f"{cell.fingerprints[row.name]}.pt" if row.name in cell.fingerprints else None
+    teacher = trained[row.config.teacher] if row.config.teacher else None
+    return train_experiment(row.family, row.config, of_row, seed=cell.seed, teacher=teacher, checkpoint=checkpoint)
+
+
+def _keep_trained(cell: Cell, row: Row, folder: Path, trained: Trained, fold: Fold) -> None:
+    """Score on the test part and write down everything of the training."""
+    dataset = fold.dataset
+    under = (row.only,) if row.only else conditions(dataset.modalities)
+    test = fold.test[np.any([rows_under(c, dataset.present[fold.test], dataset.modalities) for c in under], axis=0)]
+    values, predictions = evaluate(
+        trained.model, trained.data, replace(dataset, classes=trained.classes), test, under, trained.temperatures
+    )
+    extra: dict[str, pd.DataFrame] = {}
+    if row.only is None:
+        extra["sweep"] = sweep(trained, dataset, fold.test, seed=cell.seed)
+    if isinstance(trained.model, mmin.Mmin):
+        measured, extra["imagined"] = _imagination(trained, dataset, fold.test, cell.pictures)
+        values = pd.concat([values, measured])
+    facts = {"score": trained.fit.best_score, "best_epoch": trained.fit.best_epoch, "history": trained.fit.history}
+    _keep(folder, values, predictions, extra, facts, trained)
+
+
+def _keep(
+    folder: Path,
+    values: pd.DataFrame,
+    predictions: pd.DataFrame,
+    extra: Mapping[str, pd.DataFrame] | None = None,
+    facts: Mapping[str, Any] | None = None,
+    trained: Trained | None = None,
+) -> None:
+    partial = folder.with_suffix(".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    for name, table in {"results": values, "predictions": predictions, **(extra or {})}.items():
+        table.to_parquet(partial / f"{name}.parquet", index=False)
+    (partial / "facts.json").write_text(json.dumps(facts or {}))
+    if trained is not None:
+        trained.save(partial / "deployed")
+    partial.rename(folder)
+    for checkpoint in folder.parent.glob(f"{folder.name}.*pt"):
+        checkpoint.unlink()
+
+
+def _imagination(
+    trained: Trained, dataset: Dataset, rows: np.ndarray, pictures: bool
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """How far what is imagined lies from what the teacher encodes of the missing modalities, under each condition.
+
+    Metrics imagination_<distance> (condition, metric, value); and, for pictures, both laid out on a plane.
+    """
+    model, data, modalities = trained.model, trained.data, trained.data.modalities
+    assert isinstance(model, mmin.Mmin)
+    full = rows[dataset.present[rows].all(1)]
+    under = missing_conditions(modalities)
+    if len(full) < 3 or model.taught is None or not under:
+        return pd.DataFrame(columns=["condition", "metric", "value"]), pd.DataFrame()
+    batch, masks = data.batch(full), condition_masks(under, modalities).to(data.device)
+    with torch.inference_mode():
+        available = masks[:, None].expand(-1, len(full), -1)
+        imagined = model.eval().imagined(batch, available)[0].unflatten(-1, (len(modalities), -1))  # [K, n, M, H]
+        true = model.taught[batch.index]  # [n, M, H]
+    values, points = [], []
+    for condition, mask, of_condition in zip(under, masks, imagined, strict=True):
+        pair = true[:, ~mask].flatten(1).cpu().numpy(), of_condition[:, ~mask].flatten(1).cpu().numpy()
+        for name, value in distances(*pair).items():
+            values.append({"condition": str(condition), "metric": f"imagination_{name}", "value": value})
+        if pictures:
+            points.append(_points(str(condition), project(*pair, seed=0), dataset, full))
+    return pd.DataFrame(values), pd.concat(points) if points else pd.DataFrame()
+
+
+def _points(condition: str, laid_out: np.ndarray, dataset: Dataset, rows: np.ndarray) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "condition": condition,
+            "utterance_id": np.array(dataset.utterance_ids, object)[rows],
+            "label": np.array(dataset.classes, object)[dataset.labels[rows]],
+            **{f"true_{axis}": laid_out[0, :, place] for place, axis in enumerate("xy")},
+            **{f"imagined_{axis}": laid_out[1, :, place] for place, axis in enumerate("xy")},
+        }
+    )
