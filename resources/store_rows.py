@@ -61,9 +61,8 @@ def _column(values: pd.Series, kind: str) -> pa.Array:
     if kind == "VARCHAR":
         return pa.array([None if pd.isna(value) else _text(value) for value in values], pa.string())
     if kind.startswith("MAP"):
-        return pa.array(
-            [[(_text(k), v) for k, v in value.items()] for value in values], pa.map_(pa.string(), pa.float64())
-        )
+        pairs = [None if value is None else [(_text(k), v) for k, v in value.items()] for value in values]
+        return pa.array(pairs, pa.map_(pa.string(), pa.float64()))
     return pa.Array.from_pandas(values)
 
 

@@ -27,7 +27,7 @@ class Deployment:
     instance: dg.DagsterInstance
     resources: dict[str, Any] = field(default_factory=dict)
 
-    def run(self, corpus: str, *, select: str = "not key:corpora", config: dict[str, Any] | None = None):
+    def run(self, corpus: str, *, select: str = "not (key:corpora or group:studies)", config: dict[str, Any] | None = None):
         self.instance.add_dynamic_partitions("corpus", [corpus])
         selection = dg.AssetSelection.from_coercible(select)
         ops = config if config is not None else DEBUG

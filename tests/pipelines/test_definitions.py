@@ -14,7 +14,7 @@ from resources.corpus_folders import CorpusFolders
 
 ASSETS = {
     "corpora", "media_files", "utterances", "acoustic_features", "visual_features", "textual_features",
-    "missing_modality_sets", "mmin_teacher", "mmin", "evaluation_report",
+    "missing_modality_sets", "mmin_teacher", "mmin", "mmin_study", "evaluation_report",
 }  # fmt: skip
 
 
@@ -39,6 +39,7 @@ def test_training_waits_for_the_gpu_and_loading_for_the_one_writer():
     assert pools == {
         "train_mmin": "gpu",
         "train_mmin_teacher": "gpu",
+        "mmin_study": "gpu",
         "load_acoustic": "duckdb_writer",
         "load_visual": "duckdb_writer",
         "load_textual": "duckdb_writer",
@@ -46,7 +47,7 @@ def test_training_waits_for_the_gpu_and_loading_for_the_one_writer():
 
 
 def test_jobs_and_the_weekly_retraining_are_there():
-    assert {job.name for job in defs.jobs or []} == {"extract", "train", "everything"}
+    assert {job.name for job in defs.jobs or []} == {"extract", "train", "study", "everything"}
     assert weekly_retraining.cron_schedule == "0 3 * * 1"
 
 

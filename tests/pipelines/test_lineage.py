@@ -40,8 +40,8 @@ def test_what_was_planted_as_missing_is_recorded_as_missing_with_its_reason(demo
 def test_results_hold_every_condition_of_every_experiment_and_seed(demo):
     results = demo.query("SELECT * FROM results WHERE metric = 'ua'")
     assert set(results["condition"]) == {str(condition) for condition in conditions()}
-    assert set(results["experiment"]) == {"full_baseline", "augmented_baseline", "mmin"}
-    assert len(results) == 7 * 3 * 2
+    assert set(results["experiment"]) == {"full_baseline", "augmented_baseline", "mmin", "best"}
+    assert len(results) == 7 * 4 * 2
     assert set(results["selected_on"]) == {"val"}
 
 

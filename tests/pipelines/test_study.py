@@ -1,0 +1,86 @@
+"""The missing-modality study on a generated corpus, through Dagster: its rows, what it reuses, what is shown."""
+
+import pytest
+
+from affectory.vocabulary import conditions, missing_conditions
+
+pytestmark = pytest.mark.pipeline
+
+FEW = ["augmented_baseline", "mmin", "mctn", "partial_baseline", "linear_svm", "best"]
+SELECT = "key:mmin_study or key:evaluation_report"
+
+
+def study(deployment, **options):
+    config = {"preset": "debug", "seeds": [0], "experiments": FEW, **options}
+    result = deployment.run("demo", select=SELECT, config={"mmin_study": {"config": config}})
+    events = [e for e in result.get_asset_materialization_events() if e.asset_key.to_user_string() == "mmin_study"]
+    return result, {name: value.value for name, value in events[-1].materialization.metadata.items()} if events else {}
+
+
+@pytest.fixture(scope="module")
+def studied(demo):
+    folds = {"missing_modality_sets": {"config": {"cross_validation": 3}}}
+    assert demo.run("demo", select="key:missing_modality_sets", config=folds).success
+    result, metadata = study(demo, speaker_normalised=["best"])
+    assert result.success
+    return demo, metadata
+
+
+def test_every_row_is_scored_in_every_fold_under_its_conditions(studied):
+    deployment, _ = studied
+    found = deployment.query("SELECT * FROM results WHERE family = 'mmin_study' AND metric = 'ua'")
+    for name in (*FEW, "full_baseline", "best/speaker_normalised"):
+        rows = found[found["experiment"] == name]
+        assert set(rows["fold"]) == {1, 2, 3} and set(rows["seed"]) == {0}
+        under = missing_conditions() if name == "mctn" else conditions()
+        assert set(rows["condition"]) == {str(condition) for condition in under}
+        assert len(rows) == len(under) * 3
+
+
+def test_the_folds_of_the_study_leave_the_deployed_fold_as_it_was(studied):
+    deployment, _ = studied
+    folds = deployment.query("SELECT fold, split, count(*) AS n, any_value(protocol) AS said FROM folds GROUP BY ALL")
+    assert set(folds["fold"]) == {0, 1, 2, 3} and set(folds["split"]) == {"train", "val", "test"}
+    assert folds.groupby("fold")["said"].nunique().eq(1).all()
+
+
+def test_a_corpus_keeps_its_deployed_results_beside_those_of_the_study(studied):
+    deployment, _ = studied
+    assert len(deployment.query("SELECT 1 FROM results WHERE family = 'mmin'"))
+
+
+def test_missing_rates_and_imagined_points_are_stored(studied):
+    deployment, _ = studied
+    sweeps = deployment.query("SELECT DISTINCT kind, rate FROM sweeps WHERE experiment = 'mmin'")
+    assert len(sweeps) == 2 * 8
+    points = deployment.query("SELECT DISTINCT condition, fold, seed FROM imagined WHERE experiment = 'mmin'")
+    assert set(points["condition"]) == {str(condition) for condition in missing_conditions()} and len(points) == 6
+
+
+def test_the_page_and_dagster_show_the_study(studied):
+    deployment, metadata = studied
+    page = (deployment.places.reports / "demo" / "evaluation.html").read_text()
+    assert "MCTN" in page and "Linear SVM" in page
+    assert "MMIN" in metadata["tables"] and metadata["findings"]
+
+
+def test_a_second_study_trains_only_what_is_new(studied):
+    deployment, before = studied
+    _, after = study(deployment, experiments=[*FEW, "mmin_ae"], speaker_normalised=["best"])
+    assert after["trainings"] == before["trainings"] + 3 and after["reused"] == before["trainings"]
+    assert set(deployment.query("SELECT experiment FROM results WHERE family = 'mmin_study'")["experiment"]) >= {
+        "mmin_ae"
+    }
+
+
+def test_rows_that_are_no_longer_asked_for_leave_the_tables(studied):
+    deployment, _ = studied
+    study(deployment, experiments=["full_baseline"])
+    left = deployment.query("SELECT DISTINCT experiment FROM results WHERE family = 'mmin_study'")["experiment"]
+    assert set(left) == {"full_baseline"}
+
+
+def test_an_unknown_row_is_refused_with_the_known_ones(studied):
+    deployment, _ = studied
+    result, _ = study(deployment, experiments=["mimn"])
+    assert not result.success
