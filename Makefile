@@ -13,7 +13,7 @@ export PYTHONWARNINGS := ignore:Function `asset_materialize_command` is supersed
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo corpora materialize test lint ui bench lock
+.PHONY: help setup demo corpora materialize study test lint ui bench lock
 
 help: ## show the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -50,6 +50,10 @@ corpora: setup ## register the corpus folders found in AFFECTORY_CORPORA as part
 materialize: setup ## materialise the lineage of one corpus: make materialize CORPUS=name [CONFIG=run.yaml]
 	@python -m pipelines.deployment
 	@dagster asset materialize -m pipelines.definitions --select 'not (key:corpora or group:studies)' --partition $(CORPUS) -c pipelines/console.yaml $(if $(CONFIG),-c $(CONFIG))
+
+study: setup ## run the studies of one corpus that is materialised: make study CORPUS=name [CONFIG=run.yaml]
+	@python -m pipelines.deployment
+	@dagster asset materialize -m pipelines.definitions --select 'group:studies or group:reports' --partition $(CORPUS) -c pipelines/console.yaml $(if $(CONFIG),-c $(CONFIG))
 
 test: setup ## run the default tests, the demo lineage included
 	@python -m pytest

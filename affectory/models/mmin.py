@@ -73,18 +73,25 @@ def study_experiments(preset: str = "default") -> dict[str, Config]:
     Two controls tell imagination from pretraining: the augmented baseline started from the teacher's encoders, and MMIN
     with both imagination losses switched off.
     """
-    rows = experiments(preset)
+    rows = {"best": _best(), **experiments("default" if preset == "best" else preset)}
     mmin, augmented = rows["mmin"], rows["augmented_baseline"]
     return {
         **rows,
-        "mmin_ae": replace(mmin, imagination="autoencoder", block_widths=_AE_WIDTHS.get(preset, _AE_WIDTHS["paper"])),
+        "mmin_ae": _with_autoencoder(mmin, preset),
         "mmin_no_cycle": replace(mmin, cycle_weight=0.0),
         "mmin_no_imagination": replace(mmin, forward_weight=0.0, cycle_weight=0.0),
         "augmented_pretrained": replace(augmented, teacher="full_baseline"),
     }
 
 
-_AE_WIDTHS = {"paper": (512, 450, 384, 256), "default": (256, 192, 128), "quick": (96, 64), "debug": (8, 4)}
+def _with_autoencoder(mmin: Config, preset: str) -> Config:
+    """MMIN-AE; where the preset is the authors', with their widths, schedule and start."""
+    widths = {"quick": (96, 64), "debug": (8, 4)}.get(preset, (256, 192, 128))
+    if preset not in ("official_code", "official_code_msp", "paper"):
+        return replace(mmin, imagination="autoencoder", block_widths=widths)
+    schedule = replace(mmin.schedule, constant_epochs=20, decay_epochs=30, batch_size=256, learning_rate=1e-3)
+    published: dict[str, Any] = {"block_widths": (512, 450, 384, 256), "schedule": schedule, "init": "normal"}
+    return replace(mmin, imagination="autoencoder", **published)
 
 
 def _official_code() -> dict[str, Config]:
@@ -145,7 +152,9 @@ def _best() -> Config:
     return Config(
         method="experts",
         training_conditions="full_and_missing",
-        schedule=Schedule(constant_epochs=10, decay_epochs=30, batch_size=32, learning_rate=1e-3, keep="last", refit=True),
+        schedule=Schedule(
+            constant_epochs=10, decay_epochs=30, batch_size=32, learning_rate=1e-3, keep="last", refit=True
+        ),
         preparation=Preparation(statistics=True, whitening_rank=500, shrinkage=0.3),
         init="torch",
         members=5,
