@@ -11,8 +11,8 @@ from ops.training import TrainingConfig, training_op
 
 DESCRIPTIONS = {
     "mmin_teacher": "The full-modality baseline, one MLflow run a seed; its encoders start and teach the student.",
-    "mmin": "The augmented baseline and MMIN, a run a seed, scored under every condition; the best MMIN on validation "
-    "is registered as `<corpus>-mmin`.",
+    "mmin": "The augmented baseline, MMIN and `best`, a run a seed, scored under every condition; the best seed of "
+    "`best` on validation is registered as `<corpus>-mmin`.",
 }
 
 

@@ -81,10 +81,12 @@ def run_study(
     context.log.info(f"{STUDY} of {corpus}: {len(places)} trainings, {len(places) - len(new)} unchanged and reused")
     run_ids = dict(known)
     if new:
-        cells = _cells(new, rows, dataset, parts, staging, str(compute.torch_device()))
+        data = _written(dataset, {place.suffix for place in new}, staging)
+        cells = _cells(new, rows, data, parts, staging, str(compute.torch_device()))
         _run_cells(context, cells, new, store, tracking, workers, staging, run_ids)
+        for folder in data.values():
+            shutil.rmtree(folder)
     store.keep_runs(corpus, STUDY, sorted({run_ids[place.fingerprint] for place in places}))
-    shutil.rmtree(staging / context.run_id, ignore_errors=True)
     return {"trainings": len(places), "reused": len(places) - len(new), "folds": len(parts), "rows": len(rows)}
 
 
@@ -119,13 +121,13 @@ def _places(config: StudyConfig, rows: Sequence[Row], dataset: Dataset, parts: d
 
 
 def _fingerprint(row: Row, rows: dict[str, Row], seed: int, suffix: str, data: str) -> str:
-    """Names a training: data, configuration and its teacher's, condition, seed, recipe and torch release."""
+    """Names a training: row and condition, data, configuration and its teacher's, seed, recipe and torch release."""
     chain: list[Any] = []
     current: Row | None = row
     while current is not None:
         chain.append([current.family, None if current.config is None else asdict(current.config)])
         current = rows.get(current.config.teacher) if current.config is not None and current.config.teacher else None
-    parts = [RECIPE, chain, str(row.only), row.reads_all, seed, suffix, data, version("torch")]
+    parts = [RECIPE, row.name, chain, row.reads_all, seed, suffix, data, version("torch")]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
@@ -137,20 +139,24 @@ def _delivered(store: FeatureStore, tracking: Tracking, corpus: str, wanted: set
     return {name: run_id for name, run_id in finished.items() if name in wanted and run_id in ids}
 
 
+def _written(dataset: Dataset, suffixes: set[str], staging: Path) -> dict[str, Path]:
+    """The data that the cells read, by suffix, for all worker processes to map into memory."""
+    data = {}
+    for suffix in suffixes:
+        data[suffix] = staging / f"data-{digest(dataset)[:16]}{'-speakers' if suffix else ''}"
+        save_dataset(speaker_normalised(dataset) if suffix else dataset, data[suffix])
+    return data
+
+
 def _cells(
     new: Sequence[Place],
     rows: Sequence[Row],
-    dataset: Dataset,
+    data: dict[str, Path],
     parts: dict[int, list[str]],
     staging: Path,
     device: str,
 ) -> list[Cell]:
-    """A cell a fold, seed and normalisation; the largest first does not matter, they are alike."""
-    folders = {"": staging / f"data-{digest(dataset)[:16]}"}
-    save_dataset(dataset, folders[""])
-    if any(place.suffix for place in new):
-        folders[SPEAKER_NORMALISED] = folders[""].with_name(f"{folders[''].name}-speakers")
-        save_dataset(speaker_normalised(dataset), folders[SPEAKER_NORMALISED])
+    """A cell a fold, seed and normalisation."""
     keys = dict.fromkeys((place.fold, place.seed, place.suffix) for place in new)
     first = (min(parts), min(place.seed for place in new), "")
     cells = []
@@ -160,7 +166,7 @@ def _cells(
         teachers = {p.row.config.teacher for p in of_cell if p.row.config is not None}
         cells.append(
             Cell(
-                dataset=folders[suffix],
+                dataset=data[suffix],
                 splits=parts[fold],
                 fold=fold,
                 seed=seed,

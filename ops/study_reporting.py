@@ -28,6 +28,10 @@ SELECT avg(test / train) AS share FROM (
     FROM folds WHERE corpus = $1 AND fold IN (SELECT fold FROM results WHERE corpus = $1 AND family = $2) GROUP BY fold
 )
 """
+IMAGINED = """
+SELECT * FROM imagined WHERE corpus = ? AND family = ? AND experiment = 'mmin'
+QUALIFY dense_rank() OVER (ORDER BY fold, seed) = 1
+"""
 FIRST_RUN = """
 SELECT fold, seed, any_value(mlflow_run_id) AS run_id FROM results
 WHERE corpus = ? AND family = ? AND experiment = 'mmin' GROUP BY ALL ORDER BY ALL LIMIT 1
@@ -52,7 +56,7 @@ def study_data(store: FeatureStore, tracking: Tracking, corpus: str, study: str 
         results=results,
         predictions=store.query(PREDICTIONS, keys),
         sweeps=store.query("SELECT * FROM sweeps WHERE corpus = ? AND family = ?", keys),
-        imagined=store.query("SELECT * FROM imagined WHERE corpus = ? AND family = ?", keys),
+        imagined=store.query(IMAGINED, keys),
         history=_history(store, tracking, corpus, study),
         units=dict(zip(units["utterance_id"], units[word], strict=True)),
         unit_word=word,

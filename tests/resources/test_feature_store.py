@@ -244,6 +244,31 @@ def test_predictions_of_one_training_are_replaced_and_the_others_stay(store: Fea
     assert found["probabilities"].tolist() == [{"sad": 1.0, "happy": 0.0}, {"sad": 0.5, "happy": 0.5}]
 
 
+def test_what_other_runs_of_a_family_left_is_removed_and_nothing_else(store: FeatureStore):
+    result = {
+        "corpus": "mine", "family": "mmin_study", "experiment": "mmin", "fold": 1, "seed": 0, "condition": "{a}",
+        "metric": "ua", "value": 0.5, "selected_on": "val", "mlflow_run_id": "kept",
+    }  # fmt: skip
+    old = result | {"experiment": "gone", "mlflow_run_id": "old"}
+    store.add_results(pd.DataFrame([result, old, old | {"family": "mmin"}, old | {"corpus": "other"}]))
+    store.keep_runs("mine", "mmin_study", ["kept"])
+    left = store.query("SELECT corpus, family, mlflow_run_id FROM results ORDER BY ALL")
+    assert left.to_numpy().tolist() == [
+        ["mine", "mmin", "old"],
+        ["mine", "mmin_study", "kept"],
+        ["other", "mmin_study", "old"],
+    ]
+
+
+def test_predictions_without_probabilities_are_stored_as_unknown(store: FeatureStore):
+    row = {
+        "family": "mmin_study", "experiment": "linear_svm", "fold": 1, "seed": 0, "condition": "{a}",
+        "utterance_id": "u", "label": "sad", "predicted": "sad", "probabilities": None, "mlflow_run_id": "r",
+    }  # fmt: skip
+    store.replace_rows("predictions", "mine", pd.DataFrame([row]))
+    assert store.query("SELECT probabilities IS NULL AS none FROM predictions")["none"].tolist() == [True]
+
+
 def test_results_of_the_same_training_condition_and_metric_are_replaced(store: FeatureStore):
     result = {"corpus": "demo", "family": "mmin", "experiment": "mmin", "fold": 0, "seed": 1, "condition": "{a}"}
     result |= {"metric": "ua", "value": 0.5, "selected_on": "val", "mlflow_run_id": "r1"}

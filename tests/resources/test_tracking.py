@@ -103,6 +103,24 @@ def test_a_finished_run_is_found_by_corpus_name_and_fingerprint(tracking: Tracki
         tracking.find_finished("finding", "mmin/mmin", "x' OR tags.a != 'b")
 
 
+def test_the_finished_runs_of_a_study_are_found_by_fingerprint(tracking: Tracking):
+    ids = {}
+    for fingerprint in ("aa", "bb"):
+        with tracking.run("studied", "row", {}, {"study": "mmin_study", "fingerprint": fingerprint}) as run:
+            pass
+        ids[fingerprint] = run.run_id
+    with pytest.raises(RuntimeError), tracking.run("studied", "row", {}, {"study": "mmin_study", "fingerprint": "cc"}):
+        raise RuntimeError("killed")
+    with tracking.run("studied", "row", {}, {"study": "another", "fingerprint": "dd"}):
+        pass
+    assert tracking.finished_fingerprints("studied", "mmin_study") == ids
+    assert tracking.finished_fingerprints("never seen", "mmin_study") == {}
+
+
+def test_no_finished_runs_are_known_while_mlflow_is_away(away: Tracking):
+    assert away.finished_fingerprints("studied", "mmin_study") == {}
+
+
 def test_any_text_survives_in_names_parameters_and_tags(tracking: Tracking):
     text = '\'; DROP TABLE runs; -- "日本語" 🙂 ../..\n'
     with tracking.run(f"corpus {text}", f"run {text}", {"text": text}, TAGS | {"text": text}) as run:
