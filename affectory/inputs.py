@@ -118,7 +118,7 @@ def statistics(sequences: Sequences) -> Sequences:
     there = sequences.lengths > 0
     starts, counts = sequences.starts[there], sequences.lengths[there, None]
     if not there.any():
-        return Sequences(sequences.feature_set, np.zeros((0, 2 * sequences.width), np.float32), sequences.lengths)
+        return replace(sequences, frames=np.zeros((0, 2 * sequences.width), np.float32))
     mean = np.add.reduceat(sequences.frames, starts, axis=0, dtype=np.float64) / counts
     centred = sequences.frames - np.repeat(mean, counts[:, 0], axis=0)
     deviation = np.sqrt(np.add.reduceat(np.square(centred), starts, axis=0) / counts)

@@ -1,0 +1,65 @@
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from affectory.datasets import load_dataset, save_dataset
+from affectory.vocabulary import Condition, Modality
+from tests.fixtures.datasets import small_dataset
+
+A, V, T = Modality
+DATASET = small_dataset(12, missing={0: [A], 3: [V, T], 5: [A, V, T]})
+
+
+def test_a_dataset_is_read_back_as_it_was_saved(tmp_path: Path):
+    saved = replace(DATASET, labels=np.where(np.arange(12) == 2, -1, DATASET.labels))
+    save_dataset(saved, tmp_path / "deep" / "dataset")
+    loaded = load_dataset(tmp_path / "deep" / "dataset")
+    for name in ("utterance_ids", "classes", "speakers", "dialogues", "splits"):
+        assert getattr(loaded, name) == getattr(saved, name)
+    assert np.array_equal(loaded.labels, saved.labels) and list(loaded.sequences) == list(saved.sequences)
+    for modality, sequences in saved.sequences.items():
+        read = loaded.sequences[modality]
+        assert (read.feature_set, read.version) == (sequences.feature_set, sequences.version)
+        assert np.array_equal(read.frames, sequences.frames) and np.array_equal(read.lengths, sequences.lengths)
+        assert (read.frames.dtype, read.lengths.dtype) == (np.float32, np.int64)
+
+
+def test_loaded_frames_stay_on_disk(tmp_path: Path):
+    save_dataset(DATASET, tmp_path)
+    assert all(isinstance(sequences.frames, np.memmap) for sequences in load_dataset(tmp_path).sequences.values())
+
+
+def test_a_modality_without_a_single_frame_survives(tmp_path: Path):
+    save_dataset(small_dataset(8, missing={row: [V] for row in range(8)}), tmp_path)
+    loaded = load_dataset(tmp_path)
+    assert loaded.sequences[V].frames.shape == (0, 4) and loaded.modalities == (A, T)
+
+
+def test_only_keeps_the_rows_and_some_of_the_modalities():
+    alone = DATASET.only(Condition([A, T]))
+    assert alone.modalities == (A, T) and alone.utterance_ids == DATASET.utterance_ids
+    assert alone.sequences[T] is DATASET.sequences[T] and DATASET.modalities == (A, V, T)
+
+
+def test_rows_that_are_left_without_any_modality_are_not_scored():
+    splits = ["test"] * 12
+    assert replace(DATASET, splits=splits).rows("test").tolist() == [0, 1, 2, 3, 4, 6, 7, 8, 9, 10, 11]
+    assert 0 not in replace(DATASET, splits=splits).only([A]).rows("test")
+
+
+def test_present_says_what_each_row_has():
+    assert DATASET.present[[0, 1, 3, 5]].tolist() == [
+        [False, True, True],
+        [True, True, True],
+        [True, False, False],
+        [False, False, False],
+    ]
+    assert DATASET.only([V]).present.shape == (12, 1) and DATASET.only([]).present.shape == (12, 0)
+
+
+def test_labels_outside_the_classes_are_refused():
+    for label in (2, -2):
+        with pytest.raises(ValueError, match="labels must lie between -1 and 1"):
+            replace(DATASET, labels=np.full(12, label))
