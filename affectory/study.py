@@ -20,6 +20,7 @@ import torch
 from affectory.baselines import evaluate_linear_svm
 from affectory.conditions import condition_masks, rows_under
 from affectory.datasets import Dataset, load_dataset
+from affectory.deployed import load_deployed
 from affectory.evaluation import evaluate
 from affectory.experiments import Fold, Trained, train_experiment
 from affectory.family import Model
@@ -93,7 +94,9 @@ def run_cell(cell: Cell) -> list[str]:
         wanted = row.name in cell.fingerprints
         folder = cell.results / cell.fingerprints.get(row.name, "")
         needed = row.name in {other.config.teacher for other in cell.rows if other.config is not None}
-        if wanted and folder.exists() and not needed:
+        if wanted and folder.exists():
+            if needed:
+                trained[row.name] = load_deployed(folder / "deployed").model
             continue
         if row.family == LINEAR_SVM:
             _keep(folder, *evaluate_linear_svm(dataset, fold.train, fold.val, fold.test))
@@ -101,7 +104,7 @@ def run_cell(cell: Cell) -> list[str]:
         model = _train_row(cell, row, fold, trained)
         if needed:
             trained[row.name] = model.model
-        if wanted and not folder.exists():
+        if wanted:
             _keep_trained(cell, row, folder, model, fold)
     return list(cell.fingerprints)
 
@@ -116,7 +119,7 @@ def _train_row(cell: Cell, row: Row, fold: Fold, trained: Mapping[str, Model]) -
 def _keep_trained(cell: Cell, row: Row, folder: Path, trained: Trained, fold: Fold) -> None:
     """Score on the test part and write down everything of the training."""
     dataset = fold.dataset
-    under = (row.only,) if row.only else conditions(dataset.modalities)
+    under = (row.only,) if row.only else conditions(trained.data.modalities)
     test = fold.test[np.any([rows_under(c, dataset.present[fold.test], dataset.modalities) for c in under], axis=0)]
     values, predictions = evaluate(
         trained.model, trained.data, replace(dataset, classes=trained.classes), test, under, trained.temperatures

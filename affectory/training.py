@@ -133,7 +133,7 @@ class _Progress:
 
     def save(self, path: Path, model: Model, optimizer: torch.optim.Optimizer) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial")
+        partial = path.with_name(f"{path.name}.partial")
         torch.save({**vars(self), "model": model.state_dict(), "optimizer": optimizer.state_dict()}, partial)
         partial.rename(path)
 
