@@ -21,3 +21,8 @@ class MaxPooledLSTM(nn.Module):
     def forward(self, frames: Tensor, mask: Tensor) -> Tensor:
         states, _ = self.lstm(frames)  # [B, T, H]
         return masked_max(states, mask)
+
+    def missing(self) -> Tensor:
+        """[1, width]: the encoding of one zero frame."""
+        frame = next(self.parameters()).new_zeros(1, 1, self.lstm.input_size)
+        return self.lstm(frame)[0][:, 0]

@@ -47,10 +47,7 @@ class ModalityEncoders(nn.Module):
 
     def missing(self) -> Tensor:
         """[M, H]: the encoding of one zero frame, the same for every row."""
-        device = next(self.parameters()).device
-        valid = torch.ones(1, 1, dtype=torch.bool, device=device)
-        pairs = zip(self.widths, self.encoders, strict=True)
-        return torch.cat([encoder(torch.zeros(1, 1, width, device=device), valid) for width, encoder in pairs])
+        return torch.cat([encoder.missing() for encoder in self.encoders])  # pyright: ignore[reportCallIssue]
 
     def joint(self, encoded: Tensor, available: Tensor) -> Tensor:
         """[..., B, M * H]: h of each row under `available` bool [..., B, M], from `encoded` [B, M, H]."""

@@ -13,9 +13,14 @@ class VectorEncoder(nn.Module):
 
     def __init__(self, *, in_features: int, width: int, dropout: float) -> None:
         super().__init__()
+        self.in_features = in_features
         self.layers = nn.Sequential(
             nn.Linear(in_features, width), nn.ReLU(), nn.Dropout(dropout), nn.Linear(width, width), nn.ReLU()
         )
 
     def forward(self, frames: Tensor, mask: Tensor) -> Tensor:
         return self.layers(frames[:, 0] * mask[:, :1])
+
+    def missing(self) -> Tensor:
+        """[1, width]: the encoding of a vector of zeros."""
+        return self.layers(next(self.parameters()).new_zeros(1, self.in_features))

@@ -3,9 +3,10 @@
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from affectory.layers.lstm import MaxPooledLSTM
-from affectory.layers.textcnn import TextCNN
+from affectory.layers.textcnn import TextCNN, strongest_window
 from affectory.layers.vector import VectorEncoder
 
 ENCODERS = {
@@ -68,3 +69,26 @@ def test_textcnn_of_one_window_by_hand():
     frames = torch.tensor([[[1.0], [2.0], [3.0], [4.0]], [[5.0], [0.0], [0.0], [0.0]]])
     mask = torch.tensor([[True] * 4, [True, False, False, False]])
     assert layer(frames, mask).tolist() == [[9.0], [5.0]]  # max(1+2+3, 2+3+4); 5 filled up with zeros
+
+
+def test_what_is_missing_is_encoded_as_one_zero_frame(encoder: nn.Module):
+    zero = encoder(torch.zeros(1, 1, 3), torch.ones(1, 1, dtype=torch.bool))
+    assert torch.allclose(encoder.missing(), zero, atol=1e-6)  # pyright: ignore[reportCallIssue]
+
+
+@pytest.mark.parametrize("lengths", [(7, 2, 5), (1, 3), ()])
+def test_the_strongest_window_equals_a_convolution_and_its_maximum_with_all_gradients(lengths: tuple[int, ...]):
+    random = torch.Generator().manual_seed(0)
+    filled = [max(length, 3) for length in lengths]  # as many frames as the kernel reads
+    given = [torch.randn(shape, dtype=torch.float64, generator=random) for shape in ((sum(filled), 4), (6, 4, 3), (6,))]
+    ours, theirs = ([value.clone().requires_grad_() for value in given] for _ in range(2))
+    starts, windows = torch.tensor([sum(filled[:row]) for row in range(len(filled))]), torch.tensor(filled) - 2
+    got = strongest_window(ours[0], starts.long(), windows.long(), *ours[1:])
+    rows = theirs[0].split(filled) if filled else ()
+    parts = [F.conv1d(row.T[None], *theirs[1:]).amax(2) for row in rows]
+    want = torch.cat(parts) if parts else 0 * (theirs[1].sum() + theirs[2].sum() + theirs[0].sum()).expand(0, 6)
+    assert torch.allclose(got, want)
+    weights = torch.randn(got.shape, dtype=torch.float64, generator=random)
+    for value in (got, want):
+        (value * weights).sum().backward()
+    assert all(torch.allclose(mine.grad, its.grad) for mine, its in zip(ours, theirs, strict=True))
