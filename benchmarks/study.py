@@ -1,0 +1,401 @@
+"""How much faster is a whole study of MMIN than in the plain form of published code? Prints one table of both.
+
+    python benchmarks/study.py [--utterances 400] [--folds 2] [--seeds 2] [--epochs 8] [--preset default]
+
+A study: the full baseline, the augmented baseline and MMIN of a preset in every fold and seed, eight tenths of the rows
+to train on, one to validate, one to test, on a made corpus of MMIN's own widths (130 a 0.1 s, 342 a face, 1024 a token)
+whose classes can be told apart. Seconds are of a fresh process, its start and imports included; CPU seconds are of it
+and its children. Both forms have the same layers, weights at the start, batch size, epochs, Adam and clipping:
+
+    affectory  study.run_cell in two worker processes of one thread, as the study itself: also its calibration, sweeps
+               of missing rates, distances of what is imagined and its files
+    plain      one process with a thread a core, as AIM3-RUC/MMIN@69a45fe, `Plain...` below. What that code does beyond
+               (a test and a file of all weights after every epoch, the teacher run in evaluation too) is left out
+
+Then it checks that for the same weights logits under all conditions equal those of one row and condition at a time,
+unpadded (ValueError when they differ by more than 1e-6 of the largest, in float64; in float32 sums over 5120
+products differ more by their order alone). There a missing modality is one zero frame, as affectory means it; in the
+published code it is as many zero frames as the batch's longest row has.
+"""
+
+import argparse
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils.rnn import pad_sequence
+from torch.utils.data import DataLoader, Dataset
+
+from affectory import metrics
+from affectory.batches import Batch, PackedFeatures
+from affectory.child_processes import Lost, run_as_completed
+from affectory.conditions import condition_masks, training_conditions
+from affectory.datasets import Dataset as Corpus
+from affectory.datasets import Sequences, load_dataset, save_dataset
+from affectory.evaluation import logits_under
+from affectory.inputs import ModalityInput, fit_inputs
+from affectory.models import mmin
+from affectory.study import Cell, Row, run_cell
+from affectory.vocabulary import MODALITIES, Modality, Split, conditions
+
+ROWS = ("full_baseline", "augmented_baseline", "mmin")
+FORMS = ("affectory", "plain")
+CLASSES = ("angry", "happy", "neutral", "sad")
+WIDTHS = dict(zip(MODALITIES, (130, 342, 1024), strict=True))
+FRAMES = dict(zip(MODALITIES, ((20, 80), (40, 60), (10, 34)), strict=True))  # an utterance, from and to
+MISLED = 0.3  # of the utterances: a modality speaks of some other class
+
+
+@dataclass(frozen=True)
+class Study:
+    """What both forms train."""
+
+    utterances: int
+    folds: int
+    seeds: int
+    epochs: int
+    preset: str
+
+    def configs(self) -> dict[str, mmin.Config]:
+        """The preset's rows with fewer epochs, half of them at the full rate."""
+        half = self.epochs // 2
+        every = {name: mmin.experiments(self.preset)[name] for name in ROWS}
+        return {
+            name: replace(
+                config, schedule=replace(config.schedule, constant_epochs=self.epochs - half, decay_epochs=half)
+            )
+            for name, config in every.items()
+        }
+
+    def cells(self) -> Iterator[tuple[int, int, list[str]]]:
+        """fold, seed, and the split of every row: in turn, one in ten for validation and the next for the test."""
+        for fold in range(self.folds):
+            parts = {fold % 10: Split.VAL, (fold + 1) % 10: Split.TEST}
+            splits = [str(parts.get(row % 10, Split.TRAIN)) for row in range(self.utterances)]
+            yield from ((fold, seed, splits) for seed in range(self.seeds))
+
+
+def made_corpus(utterances: int) -> Corpus:
+    """Noise a frame and an utterance around a mean of its class; the same one in every run."""
+    random = np.random.default_rng(0)
+    labels = random.permutation(np.arange(utterances) % len(CLASSES))
+    sequences = {}
+    for modality, width in WIDTHS.items():
+        means = 0.3 * random.standard_normal((len(CLASSES), width), np.float32)
+        spoken = np.where(random.random(utterances) < MISLED, random.integers(0, len(CLASSES), utterances), labels)
+        rows = []
+        for of_class in spoken:
+            length = random.integers(FRAMES[modality][0], FRAMES[modality][1] + 1)
+            own = means[of_class] + 0.5 * random.standard_normal(width, np.float32)
+            rows.append(own + random.standard_normal((length, width), np.float32))
+        sequences[modality] = Sequences.from_rows(modality.value, rows, width)
+    ids = [f"u{row:04d}" for row in range(utterances)]
+    return Corpus(ids, labels.astype(np.int64), CLASSES, sequences, ids, ids, [str(Split.TRAIN)] * utterances)
+
+
+# The form of affectory.
+
+
+def run_affectory(study: Study, folder: Path) -> dict[str, dict[str, float]]:
+    """Mean UA on validation and test of each row."""
+    rows = [Row(name, "mmin", config) for name, config in study.configs().items()]
+    cells = [
+        Cell(
+            dataset=folder,
+            splits=splits,
+            fold=fold,
+            seed=seed,
+            rows=rows,
+            fingerprints={row.name: f"{row.name}-{fold}-{seed}" for row in rows},
+            results=folder / "results",
+            device="cpu",
+            pictures=False,
+        )
+        for fold, seed, splits in study.cells()
+    ]
+    for _, outcome in run_as_completed(run_cell, cells, workers=2, timeout_s=3600):
+        if isinstance(outcome, Lost):
+            raise RuntimeError(outcome.detail)
+    found = []
+    for cell in cells:
+        for name, fingerprint in cell.fingerprints.items():
+            values = pd.read_parquet(cell.results / fingerprint / "results.parquet")
+            val = json.loads((cell.results / fingerprint / "facts.json").read_text())["score"]
+            found.append((name, val, values.loc[values["metric"] == "ua", "value"].mean()))
+    return _means(found)
+
+
+def _means(found: Sequence[tuple[str, float, float]]) -> dict[str, dict[str, float]]:
+    table = pd.DataFrame(found, columns=["row", "val", "test"]).groupby("row").mean()
+    return {name: {"val": float(table.loc[name, "val"]), "test": float(table.loc[name, "test"])} for name in ROWS}
+
+
+# The plain form.
+
+
+class PlainRows(Dataset):
+    """Rows normalised at each access: to train on, under a condition drawn at each access; else under all, in turn."""
+
+    def __init__(
+        self, corpus: Corpus, rows: np.ndarray, inputs: dict[Modality, ModalityInput], masks: Tensor, *, drawn: bool
+    ) -> None:
+        self.features = [[corpus.sequences[m].row(row) for m in MODALITIES] for row in rows]
+        self.labels, self.inputs, self.masks, self.drawn = corpus.labels[rows], inputs, masks, drawn
+
+    def __len__(self) -> int:
+        return len(self.labels) * (1 if self.drawn else len(self.masks))
+
+    def __getitem__(self, index: int) -> tuple[list[Tensor], Tensor, int]:
+        row, place = divmod(index, 1 if self.drawn else len(self.masks))
+        held = self.masks[torch.randint(len(self.masks), ()) if self.drawn else place]
+        return [self._normalised(*pair) for pair in zip(MODALITIES, self.features[row], strict=True)], held, row
+
+    def _normalised(self, modality: Modality, frames: np.ndarray) -> Tensor:
+        fitted = self.inputs[modality]
+        return torch.from_numpy(np.clip((frames - fitted.mean) / fitted.std, -fitted.limit, fitted.limit))
+
+    def padded(self, samples: list[tuple[list[Tensor], Tensor, int]]) -> tuple[list[Tensor], Tensor, Tensor]:
+        """Collates: frames [B, T, D] of each modality, padded to the batch's longest; held bool [B, M]; labels [B]."""
+        frames, held, rows = zip(*samples, strict=True)
+        labels = torch.from_numpy(self.labels[list(rows)])
+        return [pad_sequence(list(of), batch_first=True) for of in zip(*frames, strict=True)], torch.stack(held), labels
+
+
+class PlainModel(nn.Module):
+    """The layers and weights of a model of affectory, used as the published code does: padding is read as frames."""
+
+    def __init__(self, model: mmin.FullModality | mmin.Mmin) -> None:
+        super().__init__()
+        self.model = model
+
+    def encoded(self, frames: Sequence[Tensor]) -> Tensor:
+        """[B, M * H]"""
+        acoustic, visual, textual = self.model.encoders.encoders
+        windows = [F.relu(convolution(frames[2].transpose(1, 2))).amax(2) for convolution in textual.convolutions]
+        text = F.relu(textual.out(textual.dropout(torch.cat(windows, 1))))
+        return torch.cat([acoustic.lstm(frames[0])[0].amax(1), visual.lstm(frames[1])[0].amax(1), text], 1)
+
+    def forward(self, frames: Sequence[Tensor]) -> Tensor:
+        """Logits [B, C]; of MMIN, after both imaginations, as the published forward."""
+        return self.outputs(frames)[0]
+
+    def outputs(self, frames: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        """Logits, and of MMIN h, h' and h''."""
+        h = self.encoded(frames)
+        if isinstance(self.model, mmin.FullModality):
+            return (self.model.classifier(h),)
+        imagined, latents = self.model.imagination(h)
+        recalled, _ = (self.model.cycle or self.model.imagination)(imagined)
+        return self.model.classifier(latents), h, imagined, recalled
+
+
+def without(frames: Sequence[Tensor], held: Tensor) -> list[Tensor]:
+    """A modality that is not held [B, M] is as many frames of zeros."""
+    return [of_modality * held[:, place, None, None] for place, of_modality in enumerate(frames)]
+
+
+def train_plain(config: mmin.Config, corpus: Corpus, seed: int, teacher: PlainModel | None) -> tuple[PlainModel, float]:
+    """The model of the best epoch, and its UA on validation, the mean over the conditions that it was trained under."""
+    train, val = corpus.rows(Split.TRAIN), corpus.rows(Split.VAL)
+    inputs = fit_inputs(corpus, train)
+    built = mmin.build(config, inputs, corpus.classes, seed=seed)
+    assert isinstance(built, mmin.FullModality | mmin.Mmin)
+    plain, schedule = PlainModel(built), config.schedule
+    if teacher is not None:
+        plain.model.encoders.load_state_dict(teacher.model.encoders.state_dict())
+    masks = condition_masks(training_conditions(config.training_conditions, MODALITIES), MODALITIES)
+    rows = PlainRows(corpus, train, inputs, masks, drawn=True)
+    loader = DataLoader(rows, schedule.batch_size, shuffle=True, collate_fn=rows.padded)
+    optimizer = torch.optim.Adam(plain.parameters(), schedule.learning_rate, (schedule.beta1, 0.999))
+    best, best_ua = {}, float("-inf")
+    torch.manual_seed(seed)
+    for epoch in range(schedule.epochs):
+        for group in optimizer.param_groups:
+            group["lr"] = schedule.learning_rate_at(epoch)
+        plain.train()
+        for frames, held, labels in loader:
+            loss = plain_loss(config, plain, teacher, frames, held, labels)
+            optimizer.zero_grad()
+            loss.backward()
+            for part in plain.model.children():
+                nn.utils.clip_grad_norm_(part.parameters(), schedule.clip)
+            optimizer.step()
+        ua = ua_of_plain(plain, PlainRows(corpus, val, inputs, masks, drawn=False), schedule.batch_size)
+        if ua > best_ua:
+            best, best_ua = {name: value.clone() for name, value in plain.state_dict().items()}, ua
+    plain.load_state_dict(best)
+    return plain, best_ua
+
+
+def plain_loss(
+    config: mmin.Config,
+    plain: PlainModel,
+    teacher: PlainModel | None,
+    frames: Sequence[Tensor],
+    held: Tensor,
+    labels: Tensor,
+) -> Tensor:
+    outputs = plain.outputs(without(frames, held))
+    loss = F.cross_entropy(outputs[0], labels)
+    if teacher is not None:
+        _, h, imagined, recalled = outputs
+        with torch.no_grad():
+            target = teacher.eval().encoded(without(frames, ~held))  # what is missing, with zeros for the rest
+        loss = loss + config.forward_weight * F.mse_loss(imagined, target)
+        loss = loss + config.cycle_weight * F.mse_loss(recalled, h.detach())
+    return loss
+
+
+@torch.no_grad()
+def ua_of_plain(plain: PlainModel, rows: PlainRows, batch_size: int) -> float:
+    """Mean over the conditions: each row goes through the whole model once for each of them."""
+    plain.eval()
+    loader = DataLoader(rows, batch_size, collate_fn=rows.padded)
+    predicted = torch.cat([plain(without(frames, held)).argmax(1) for frames, held, _ in loader]).numpy()
+    return float(np.mean([metrics.ua(rows.labels, of) for of in predicted.reshape(len(rows.labels), -1).T]))
+
+
+def run_plain(study: Study, folder: Path) -> dict[str, dict[str, float]]:
+    """Mean UA on validation and test of each row; every training reads and normalises for itself."""
+    found, every = [], condition_masks(conditions(MODALITIES), MODALITIES)
+    for _, seed, splits in study.cells():
+        corpus = replace(load_dataset(folder), splits=splits)
+        trained: dict[str, PlainModel] = {}
+        for name, config in study.configs().items():
+            plain, val = train_plain(config, corpus, seed, trained.get(config.teacher or ""))
+            trained[name] = plain
+            inputs = fit_inputs(corpus, corpus.rows(Split.TRAIN))
+            test = PlainRows(corpus, corpus.rows(Split.TEST), inputs, every, drawn=False)
+            found.append((name, val, ua_of_plain(plain, test, config.schedule.batch_size)))
+    return _means(found)
+
+
+# Both.
+
+
+class _InType(PackedFeatures):
+    """Whose batches are of torch's default type."""
+
+    def batch(self, index: Tensor | np.ndarray) -> Batch:
+        batch = super().batch(index)
+        return replace(batch, frames={m: of.to(torch.get_default_dtype()) for m, of in batch.frames.items()})
+
+
+def check(study: Study, corpus: Corpus, dtype: torch.dtype) -> float:
+    """The largest difference of logits of 50 rows under all conditions, relative to the largest logit."""
+    rows = np.arange(min(50, len(corpus.labels)))
+    inputs = fit_inputs(corpus, rows)
+    data, under, worst = _InType.from_dataset(corpus, inputs), conditions(MODALITIES), 0.0
+    torch.set_default_dtype(dtype)
+    for name in ROWS[1:]:
+        model = mmin.build(study.configs()[name], inputs, corpus.classes, seed=0)
+        assert isinstance(model, mmin.FullModality | mmin.Mmin)
+        got = torch.from_numpy(logits_under(model, data, rows, under))
+        want = _one_by_one(PlainModel(model).eval(), corpus, rows, inputs)
+        worst = max(worst, float((got - want).abs().max() / want.abs().max()))
+    torch.set_default_dtype(torch.float32)
+    return worst
+
+
+@torch.no_grad()
+def _one_by_one(plain: PlainModel, corpus: Corpus, rows: np.ndarray, inputs: dict[Modality, ModalityInput]) -> Tensor:
+    """[K, n, C]; a missing modality is one zero frame, of text as many as its widest kernel reads."""
+    frames = PlainRows(corpus, rows, inputs, torch.ones(1, len(MODALITIES), dtype=torch.bool), drawn=False)
+    kernel = max(plain.model.encoders.encoders[2].kernel_sizes)
+    zeros = [torch.zeros(1, kernel if m is Modality.TEXTUAL else 1, WIDTHS[m]) for m in MODALITIES]
+    logits = []
+    for mask in condition_masks(conditions(MODALITIES), MODALITIES):
+        for row in range(len(rows)):
+            pairs = zip(mask, frames[row][0], zeros, strict=True)
+            logits.append(plain([there[None].to(zero) if held else zero for held, there, zero in pairs])[0])
+    return torch.stack(logits).unflatten(0, (-1, len(rows)))
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one form."""
+
+    wall_s: float
+    cpu_s: float
+    ua: dict[str, dict[str, float]]  # by row, of `val` and `test`
+
+
+def measure(form: str, folder: Path, study: Study) -> Cost:
+    """In a process of its own; its children count."""
+    threads = {"affectory": "1", "plain": str(os.cpu_count())}[form]
+    environment = {**os.environ, "OMP_NUM_THREADS": threads, "PYTHONPYCACHEPREFIX": str(folder / "bytecode")}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    options = [f"--{name}={value}" for name, value in vars(study).items()]
+    used, begun = _children_s(), time.perf_counter()
+    subprocess.run(
+        [sys.executable, __file__, "--child", form, str(folder), *options],
+        env=environment,
+        check=True,
+    )
+    wall_s, cpu_s = time.perf_counter() - begun, _children_s() - used
+    return Cost(wall_s, cpu_s, json.loads((folder / f"{form}.json").read_text()))
+
+
+def _children_s() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def report(costs: dict[str, Cost]) -> None:
+    ours, plain = (costs[form] for form in FORMS)
+    print("| | affectory | plain | plain / affectory |\n|---|---:|---:|---:|")
+    print(f"| seconds | {ours.wall_s:.1f} | {plain.wall_s:.1f} | {plain.wall_s / ours.wall_s:.2f} |")
+    print(f"| CPU seconds | {ours.cpu_s:.1f} | {plain.cpu_s:.1f} | {plain.cpu_s / ours.cpu_s:.2f} |")
+    for part in ("val", "test"):
+        for name in ROWS:
+            print(f"| {part} UA, {name} | {ours.ua[name][part]:.3f} | {plain.ua[name][part]:.3f} | |")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--utterances", type=int, default=400)
+    parser.add_argument("--folds", type=int, default=2)
+    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--preset", choices=sorted(set(mmin.PRESETS) - {"best"}), default="default")
+    parser.add_argument("--child", nargs=2, metavar=("FORM", "FOLDER"), help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    study = Study(arguments.utterances, arguments.folds, arguments.seeds, arguments.epochs, arguments.preset)
+    if arguments.child:
+        form, folder = arguments.child[0], Path(arguments.child[1])
+        found = (run_affectory if form == "affectory" else run_plain)(study, folder)
+        (folder / f"{form}.json").write_text(json.dumps(found))
+        return
+    torch.set_num_threads(1)
+    corpus = made_corpus(study.utterances)
+    trainings = study.folds * study.seeds * len(ROWS)
+    print(f"{trainings} trainings of {study.epochs} epochs, preset {study.preset}, {study.utterances} utterances")
+    print(f"{os.cpu_count()} CPU cores, torch {torch.__version__}\n")
+    with tempfile.TemporaryDirectory() as folder:
+        save_dataset(corpus, Path(folder))
+        for form in FORMS:  # so that neither has to compile what it imports, as installed packages have been
+            measure(form, Path(folder), replace(study, folds=1, seeds=1, epochs=1))
+        shutil.rmtree(Path(folder) / "results")
+        report({form: measure(form, Path(folder), study) for form in FORMS})
+    single, double = (check(study, corpus, dtype) for dtype in (torch.float32, torch.float64))
+    print(f"\nchance {1 / len(CLASSES):.2f}; logits of the same weights differ by at most {double:.0e} of the largest")
+    print(f"in float64, by {single:.0e} in float32")
+    if not double <= 1e-6:
+        raise ValueError(f"logits differ by {double:.1e} of the largest, expected at most 1e-6")
+
+
+if __name__ == "__main__":
+    main()
