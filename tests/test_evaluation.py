@@ -32,7 +32,8 @@ def test_rows_are_scored_under_every_condition_when_full_and_as_they_are_when_no
     rows = predictions.groupby("condition")["utterance_id"].agg(list)
     assert rows["{a}"] == ["u15", "u22", "u23"] and rows["{a,t}"] == ["u06", "u07", "u15", "u22", "u23"]
     assert rows["{v}"] == ["u14", "u15", "u22", "u23"] and rows["{a,v,t}"] == ["u15", "u22", "u23"]
-    assert len(values) == 7 * 4 and set(values["metric"]) == {"wa", "ua", "weighted_f1", "macro_f1"}
+    assert len(values) == 7 * 6
+    assert set(values["metric"]) == {"wa", "ua", "weighted_f1", "macro_f1", "ece", "ece_uncalibrated"}
 
 
 def test_metrics_are_those_of_the_predictions(model: Model):
@@ -40,6 +41,16 @@ def test_metrics_are_those_of_the_predictions(model: Model):
     for condition, rows in predictions.groupby("condition"):
         wa = values[(values["condition"] == condition) & (values["metric"] == "wa")]["value"].item()
         assert wa == pytest.approx((rows["label"] == rows["predicted"]).mean())
+
+
+def test_temperatures_change_probabilities_and_never_what_is_predicted(model: Model):
+    temperatures = dict.fromkeys(conditions(), 3.0)
+    plain, as_they_are = evaluate(model, packed(DATASET), DATASET, TEST)
+    scaled, softened = evaluate(model, packed(DATASET), DATASET, TEST, temperatures=temperatures)
+    assert (softened["predicted"] == as_they_are["predicted"]).all()
+    assert (softened[["p_angry", "p_happy"]].max(axis=1) < as_they_are[["p_angry", "p_happy"]].max(axis=1)).all()
+    before = scaled[scaled["metric"] == "ece_uncalibrated"]["value"].to_numpy()
+    assert np.allclose(before, plain[plain["metric"] == "ece"]["value"])
 
 
 def test_probabilities_sum_to_one_and_the_largest_is_predicted(model: Model):

@@ -1,4 +1,4 @@
-"""`functionals`: the 6,373 functionals of ComParE 2016 and the 88 of eGeMAPS v02 over the whole utterance, as one frame.
+"""`functionals`: the 6,373 of ComParE 2016 and the 88 of eGeMAPS v02 over the whole utterance, as one frame.
 
 What a linear machine on whole utterances reads. Sources: Schuller et al., 'The INTERSPEECH 2016 Computational
 Paralinguistics Challenge'; Eyben et al., IEEE Transactions on Affective Computing 7(2), 2016.

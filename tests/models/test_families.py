@@ -15,6 +15,7 @@ from affectory.models import FAMILIES
 from affectory.vocabulary import Condition, Modality, conditions
 from tests.fixtures.datasets import small_dataset
 
+
 def experiments(family: str) -> dict:
     """Those of the family, and those that only a study trains."""
     module = FAMILIES[family]

@@ -17,6 +17,7 @@ from pipelines.deployment import Places, prepare, resources
 
 # The tiny preset: the lineage is under test here, not how well a model learns.
 DEBUG = {name: {"config": {"preset": "debug", "seeds": [0, 1]}} for name in ("mmin_teacher", "mmin")}
+EVERYTHING = "not (key:corpora or group:studies)"
 
 
 @dataclass
@@ -27,7 +28,7 @@ class Deployment:
     instance: dg.DagsterInstance
     resources: dict[str, Any] = field(default_factory=dict)
 
-    def run(self, corpus: str, *, select: str = "not (key:corpora or group:studies)", config: dict[str, Any] | None = None):
+    def run(self, corpus: str, *, select: str = EVERYTHING, config: dict[str, Any] | None = None):
         self.instance.add_dynamic_partitions("corpus", [corpus])
         selection = dg.AssetSelection.from_coercible(select)
         ops = config if config is not None else DEBUG
