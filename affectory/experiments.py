@@ -60,7 +60,7 @@ class Fold:
 
 @dataclass(frozen=True)
 class Trained:
-    """A finished training: `fit` is the one that validation selected from, `model` its result or, with refit, the next."""
+    """A finished training: `fit` is what validation selected from, `model` its result or the one of the refit."""
 
     family: str
     config: Any
