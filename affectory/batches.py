@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from affectory.datasets import Dataset, Sequences
 from affectory.inputs import ModalityInput, prepared
@@ -89,7 +90,8 @@ class PackedFeatures:
             mask[modality] = steps < lengths[:, None]  # [B, T]
             positions = self._starts[modality][index][:, None] + steps
             zero_frame = len(self._frames[modality]) - 1
-            frames[modality] = self._frames[modality][torch.where(mask[modality], positions, zero_frame)]  # [B, T, D]
+            # [B, T, D]; an embedding's look-up copies whole frames, twice as fast as indexing
+            frames[modality] = F.embedding(torch.where(mask[modality], positions, zero_frame), self._frames[modality])
         present = self.present[index]
         return Batch(frames, mask, present=present, available=present, labels=self.labels[index], index=index)
 

@@ -41,7 +41,7 @@ class ModalityEncoders(nn.Module):
         columns = []
         for column, (modality, encoder) in enumerate(zip(self.modalities, self.encoders, strict=True)):
             rows = wanted[:, column].nonzero()[:, 0]
-            encoded = encoder(batch.frames[modality][rows], batch.mask[modality][rows])  # [rows, H]
+            encoded = encoder(batch.frames[modality].index_select(0, rows), batch.mask[modality][rows])  # [rows, H]
             columns.append(encoded.new_zeros(len(wanted), encoded.shape[1]).index_copy(0, rows, encoded))
         return torch.stack(columns, dim=1)
 

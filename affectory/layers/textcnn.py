@@ -32,7 +32,8 @@ class TextCNN(nn.Module):
             frames, mask = F.pad(frames, (0, 0, 0, fill)), F.pad(mask, (0, fill))
         lengths = counts.clamp(min=widest)
         kept = torch.arange(mask.shape[1], device=mask.device) < lengths[:, None]
-        packed = frames[kept] * mask[kept][:, None]  # [sum of lengths, D]
+        packed = frames.flatten(0, 1).index_select(0, kept.flatten().nonzero()[:, 0])  # [sum of lengths, D]
+        packed = packed * mask[kept][:, None]
         starts = lengths.cumsum(0) - lengths
         pooled = [
             strongest_window(packed, starts, (counts - size).clamp(min=0) + 1, *layer.parameters())
