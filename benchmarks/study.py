@@ -1,11 +1,12 @@
 """How much faster is a whole study of MMIN than in the plain form of published code? Prints one table of both.
 
-    python benchmarks/study.py [--utterances 400] [--folds 2] [--seeds 2] [--epochs 8] [--preset default]
+    python benchmarks/study.py [--utterances 400] [--folds 2] [--seeds 2] [--shorter 5] [--preset default] [--rows 3]
 
-A study: the full baseline, the augmented baseline and MMIN of a preset in every fold and seed, eight tenths of the rows
-to train on, one to validate, one to test, on a made corpus of MMIN's own widths (130 a 0.1 s, 342 a face, 1024 a token)
-whose classes can be told apart. Seconds are of a fresh process, its start and imports included; CPU seconds are of it
-and its children. Both forms have the same layers, weights at the start, batch size, epochs, Adam and clipping:
+A study: the full baseline, the augmented baseline and MMIN of a preset (--rows 5: and its ablations) in every fold and
+seed, eight tenths of the utterances to train on, one to validate, one to test, on a made corpus of MMIN's own widths
+(130 a 0.1 s, 342 a face, 1024 a token) whose classes can be told apart. Seconds are of a fresh process, its start and
+imports included; CPU seconds are of it and its children. Both forms have the same layers, weights at the start, batch
+size, epochs, Adam and clipping:
 
     affectory  study.run_cell in two worker processes of one thread, as the study itself: also its calibration, sweeps
                of missing rates, distances of what is imagined and its files
@@ -51,7 +52,7 @@ from affectory.models import mmin
 from affectory.study import Cell, Row, run_cell
 from affectory.vocabulary import MODALITIES, Modality, Split, conditions
 
-ROWS = ("full_baseline", "augmented_baseline", "mmin")
+ROWS = ("full_baseline", "augmented_baseline", "mmin", "mmin_ae", "mmin_no_cycle")
 FORMS = ("affectory", "plain")
 CLASSES = ("angry", "happy", "neutral", "sad")
 WIDTHS = dict(zip(MODALITIES, (130, 342, 1024), strict=True))
@@ -66,19 +67,19 @@ class Study:
     utterances: int
     folds: int
     seeds: int
-    epochs: int
+    shorter: int
     preset: str
+    rows: int
 
     def configs(self) -> dict[str, mmin.Config]:
-        """The preset's rows with fewer epochs, half of them at the full rate."""
-        half = self.epochs // 2
-        every = {name: mmin.experiments(self.preset)[name] for name in ROWS}
-        return {
-            name: replace(
-                config, schedule=replace(config.schedule, constant_epochs=self.epochs - half, decay_epochs=half)
-            )
-            for name, config in every.items()
-        }
+        """The preset's rows with fewer epochs."""
+        every = mmin.study_experiments(self.preset)
+        return {name: self._shortened(every[name]) for name in ROWS[: self.rows]}
+
+    def _shortened(self, config: mmin.Config) -> mmin.Config:
+        phases = ("constant_epochs", "decay_epochs")
+        fewer = {name: max(1, getattr(config.schedule, name) // self.shorter) for name in phases}
+        return replace(config, schedule=replace(config.schedule, **fewer))
 
     def cells(self) -> Iterator[tuple[int, int, list[str]]]:
         """fold, seed, and the split of every row: in turn, one in ten for validation and the next for the test."""
@@ -139,8 +140,10 @@ def run_affectory(study: Study, folder: Path) -> dict[str, dict[str, float]]:
 
 
 def _means(found: Sequence[tuple[str, float, float]]) -> dict[str, dict[str, float]]:
-    table = pd.DataFrame(found, columns=["row", "val", "test"]).groupby("row").mean()
-    return {name: {"val": float(table.loc[name, "val"]), "test": float(table.loc[name, "test"])} for name in ROWS}
+    table = pd.DataFrame(found, columns=["row", "val", "test"]).groupby("row", sort=False).mean()
+    return {
+        name: {"val": float(table.loc[name, "val"]), "test": float(table.loc[name, "test"])} for name in table.index
+    }
 
 
 # The plain form.
@@ -198,8 +201,9 @@ class PlainModel(nn.Module):
         if isinstance(self.model, mmin.FullModality):
             return (self.model.classifier(h),)
         imagined, latents = self.model.imagination(h)
-        recalled, _ = (self.model.cycle or self.model.imagination)(imagined)
-        return self.model.classifier(latents), h, imagined, recalled
+        if not self.model.config.cycle_weight:
+            return self.model.classifier(latents), h, imagined
+        return self.model.classifier(latents), h, imagined, (self.model.cycle or self.model.imagination)(imagined)[0]
 
 
 def without(frames: Sequence[Tensor], held: Tensor) -> list[Tensor]:
@@ -251,11 +255,12 @@ def plain_loss(
     outputs = plain.outputs(without(frames, held))
     loss = F.cross_entropy(outputs[0], labels)
     if teacher is not None:
-        _, h, imagined, recalled = outputs
+        h, imagined, *recalled = outputs[1:]
         with torch.no_grad():
             target = teacher.eval().encoded(without(frames, ~held))  # what is missing, with zeros for the rest
         loss = loss + config.forward_weight * F.mse_loss(imagined, target)
-        loss = loss + config.cycle_weight * F.mse_loss(recalled, h.detach())
+        for value in recalled:
+            loss = loss + config.cycle_weight * F.mse_loss(value, h.detach())
     return loss
 
 
@@ -300,7 +305,7 @@ def check(study: Study, corpus: Corpus, dtype: torch.dtype) -> float:
     inputs = fit_inputs(corpus, rows)
     data, under, worst = _InType.from_dataset(corpus, inputs), conditions(MODALITIES), 0.0
     torch.set_default_dtype(dtype)
-    for name in ROWS[1:]:
+    for name in ROWS[1:3]:
         model = mmin.build(study.configs()[name], inputs, corpus.classes, seed=0)
         assert isinstance(model, mmin.FullModality | mmin.Mmin)
         got = torch.from_numpy(logits_under(model, data, rows, under))
@@ -360,7 +365,7 @@ def report(costs: dict[str, Cost]) -> None:
     print(f"| seconds | {ours.wall_s:.1f} | {plain.wall_s:.1f} | {plain.wall_s / ours.wall_s:.2f} |")
     print(f"| CPU seconds | {ours.cpu_s:.1f} | {plain.cpu_s:.1f} | {plain.cpu_s / ours.cpu_s:.2f} |")
     for part in ("val", "test"):
-        for name in ROWS:
+        for name in ours.ua:
             print(f"| {part} UA, {name} | {ours.ua[name][part]:.3f} | {plain.ua[name][part]:.3f} | |")
 
 
@@ -369,11 +374,14 @@ def main() -> None:
     parser.add_argument("--utterances", type=int, default=400)
     parser.add_argument("--folds", type=int, default=2)
     parser.add_argument("--seeds", type=int, default=2)
-    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--shorter", type=int, default=5, help="the preset's epochs are divided by it")
+    parser.add_argument("--rows", type=int, choices=range(3, 6), default=3, help="5: also MMIN-AE and MMIN-NoCycle")
     parser.add_argument("--preset", choices=sorted(set(mmin.PRESETS) - {"best"}), default="default")
     parser.add_argument("--child", nargs=2, metavar=("FORM", "FOLDER"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    study = Study(arguments.utterances, arguments.folds, arguments.seeds, arguments.epochs, arguments.preset)
+    study = Study(
+        arguments.utterances, arguments.folds, arguments.seeds, arguments.shorter, arguments.preset, arguments.rows
+    )
     if arguments.child:
         form, folder = arguments.child[0], Path(arguments.child[1])
         found = (run_affectory if form == "affectory" else run_plain)(study, folder)
@@ -381,18 +389,21 @@ def main() -> None:
         return
     torch.set_num_threads(1)
     corpus = made_corpus(study.utterances)
-    trainings = study.folds * study.seeds * len(ROWS)
-    print(f"{trainings} trainings of {study.epochs} epochs, preset {study.preset}, {study.utterances} utterances")
+    trainings = study.folds * study.seeds * study.rows
+    epochs = {name: config.schedule.epochs for name, config in study.configs().items()}
+    print(f"{trainings} trainings, preset {study.preset}, {study.utterances} utterances; epochs {epochs}")
     print(f"{os.cpu_count()} CPU cores, torch {torch.__version__}\n")
     with tempfile.TemporaryDirectory() as folder:
         save_dataset(corpus, Path(folder))
         for form in FORMS:  # so that neither has to compile what it imports, as installed packages have been
-            measure(form, Path(folder), replace(study, folds=1, seeds=1, epochs=1))
+            measure(form, Path(folder), replace(study, folds=1, seeds=1, shorter=1000))
         shutil.rmtree(Path(folder) / "results")
         report({form: measure(form, Path(folder), study) for form in FORMS})
     single, double = (check(study, corpus, dtype) for dtype in (torch.float32, torch.float64))
-    print(f"\nchance {1 / len(CLASSES):.2f}; logits of the same weights differ by at most {double:.0e} of the largest")
-    print(f"in float64, by {single:.0e} in float32")
+    print(
+        f"\nchance {1 / len(CLASSES):.2f}; for the same weights logits differ by at most {double:.0e} of the largest in"
+    )
+    print(f"float64, {single:.0e} in float32")
     if not double <= 1e-6:
         raise ValueError(f"logits differ by {double:.1e} of the largest, expected at most 1e-6")
 
