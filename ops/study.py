@@ -39,6 +39,9 @@ class StudyConfig(dg.Config):
     seeds: list[int] = [0, 1, 2]
     experiments: list[str] = []  # rows by name, with the teachers they need; empty: all
     speaker_normalised: list[str] = []  # rows also trained on features normalised speaker by speaker (transductive)
+    keep: str = (
+        ""  # best (on validation) or last: the epoch whose weights every network keeps; empty: as the preset says
+    )
     train_under: str = ""  # full, missing or full_and_missing for every row that can be; empty: as the preset says
 
 
@@ -94,13 +97,21 @@ def _rows(config: StudyConfig, dataset: Dataset) -> list[Row]:
     """The rows asked for, teachers before their students; ValueError names a row or switch that is not known."""
     if config.train_under and config.train_under not in TRAINING_CONDITIONS:
         raise ValueError(f"train_under {config.train_under!r}: expected one of {', '.join(TRAINING_CONDITIONS)}")
-    every = mmin_rows(config.preset, dataset.modalities, config.train_under)
+    if config.keep not in ("", "best", "last"):
+        raise ValueError(f"keep {config.keep!r}: expected best, last or nothing")
+    every = [_keeping(row, config.keep) for row in mmin_rows(config.preset, dataset.modalities, config.train_under)]
     names = {row.experiment for row in every}
     if unknown := sorted({*config.experiments, *config.speaker_normalised} - names):
         raise ValueError(f"experiments {unknown}: expected some of {', '.join(sorted(names))}")
     wanted = set(config.experiments) | set(config.speaker_normalised) if config.experiments else names
     wanted |= {row.config.teacher for row in every if row.experiment in wanted and row.config is not None}
     return [row for row in every if row.experiment in wanted]
+
+
+def _keeping(row: Row, keep: str) -> Row:
+    if row.config is None or not keep:
+        return row
+    return replace(row, config=replace(row.config, schedule=replace(row.config.schedule, keep=keep)))
 
 
 def _places(config: StudyConfig, rows: Sequence[Row], dataset: Dataset, parts: dict[int, list[str]]) -> Iterator[Place]:
