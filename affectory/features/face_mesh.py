@@ -1,46 +1,20 @@
 """`face_mesh`: expression and head pose from MediaPipe's face mesh, ten frames a second; the default visual set.
 
-Source of the mesh: Kartynnik et al., 'Real-time Facial Surface Geometry from Monocular Video on Mobile GPUs', 2019, and
-Grishchenko et al., 'Attention Mesh', 2020. The columns are in face_geometry.py.
-
-A frame without a face is no row. One face a frame: the one that the detector is surest of when an utterance begins or
-the face was lost, then the one that is tracked. The tracker forgets at the start of each utterance, so that an
-utterance gives the same frames alone, in a group, in any order and in any worker.
+The faces are found and followed in face_tracking.py, the columns are in face_geometry.py. A frame without a face is no
+row.
 """
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
-from types import ModuleType
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from affectory.features.face_geometry import COLUMNS, POINTS, describe_faces
-from affectory.features.feature_set import (
-    LEAST_DECODED,
-    REMEDY,
-    FeatureRow,
-    FeatureSetError,
-    Segment,
-    decoded_share,
-    installed,
-    media_source,
-    missing_row,
-)
+from affectory.features.face_geometry import COLUMNS, describe_faces
+from affectory.features.face_tracking import LEAST_COVERAGE, RATE_HZ, rows_from_faces
+from affectory.features.feature_set import FeatureRow, Segment, installed, media_source
 from affectory.vocabulary import Modality
-
-if TYPE_CHECKING:
-    from mediapipe.python.solutions.face_mesh import FaceMesh as Engine
-
-RATE_HZ = 10.0
-# A face in fewer of the sampled frames is a passer-by or a false alarm, not the speaker.
-LEAST_COVERAGE = 0.2
 
 
 @dataclass(frozen=True)
@@ -64,154 +38,17 @@ class FaceMesh:
         return media_source(segment)
 
     def extract(self, segments: Sequence[Segment]) -> Iterator[FeatureRow]:
-        seen = []
-        for segment in segments:
-            if segment.media is None:
-                yield missing_row(segment.utterance_id, self.width, "no_media", "the utterance names no media file")
-            elif not segment.has_video:
-                detail = f"{segment.media.name} has no video track"
-                yield missing_row(segment.utterance_id, self.width, "no_video_track", detail)
-            else:
-                seen.append(segment)
-        yield from _rows(seen, self.width)
+        return rows_from_faces(segments, self.width, lambda _: _Meshes())
 
 
 @dataclass
-class _Watch:
-    """One utterance while its frames come in."""
+class _Meshes:
+    """All meshes of an utterance."""
 
-    segment: Segment
-    tracker: _Tracker
-    sampled: int = 0
-    meshes: list[np.ndarray] = field(default_factory=list)
+    kept: list[np.ndarray] = field(default_factory=list)
 
-    def look(self, rgb: np.ndarray) -> None:
-        self.sampled += 1
-        if (mesh := self.tracker.find(rgb)) is not None:
-            self.meshes.append(mesh)
+    def keep(self, time_s: float, rgb: np.ndarray, mesh: np.ndarray) -> None:
+        self.kept.append(mesh)
 
-    def is_over(self, time_s: float) -> bool:
-        return self.segment.end_s is not None and self.segment.end_s <= time_s
-
-    def row(self, width: int) -> FeatureRow:
-        utterance_id, faces = self.segment.utterance_id, len(self.meshes)
-        coverage, counted = faces / self.sampled, f"{faces} faces in {self.sampled} frames"
-        # One step of grace: the last sampling point lies up to a step before the end.
-        if (share := decoded_share(self.segment, (self.sampled + 1) / RATE_HZ)) < LEAST_DECODED:
-            detail = f"the pictures end after {share:.0%} of the utterance; copy the file again or correct its times"
-            return missing_row(utterance_id, width, "pictures_cut_short", detail, refused=True)
-        if not faces:
-            return missing_row(utterance_id, width, "no_face", counted)
-        if coverage < LEAST_COVERAGE:
-            detail = f"{counted}; at least {LEAST_COVERAGE:.0%} are needed"
-            return missing_row(utterance_id, width, "too_few_faces", detail, coverage)
-        return FeatureRow(utterance_id, describe_faces(np.stack(self.meshes)), coverage=coverage)
-
-
-def _rows(segments: Sequence[Segment], width: int) -> Iterator[FeatureRow]:
-    """One pass over the file; an utterance's row comes when another's first frame lies beyond its end."""
-    from affectory.media import read_frame_spans
-
-    if not segments:
-        return
-    path = segments[0].media
-    assert path is not None
-    ordered = sorted(segments, key=lambda segment: segment.start_s)
-    open_now: dict[int, _Watch] = {}
-    begun: set[int] = set()
-    idle = _idle_trackers()
-    for index, time_s, rgb in read_frame_spans(path, [(s.start_s, s.end_s) for s in ordered], RATE_HZ):
-        if index not in begun:
-            for over in [other for other, watch in open_now.items() if watch.is_over(time_s)]:
-                watch = open_now.pop(over)
-                idle.append(watch.tracker)
-                yield watch.row(width)
-            tracker = idle.pop() if idle else _Tracker()
-            tracker.forget()
-            open_now[index] = _Watch(ordered[index], tracker)
-            begun.add(index)
-        open_now[index].look(rgb)
-    for watch in open_now.values():
-        idle.append(watch.tracker)
-        yield watch.row(width)
-    for segment in (segment for index, segment in enumerate(ordered) if index not in begun):
-        detail = "the video track has no frame within the utterance; copy the file again or correct its times"
-        yield missing_row(segment.utterance_id, width, "no_frames", detail, refused=True)
-
-
-class _Tracker:
-    """A face mesh engine that follows one face through one utterance."""
-
-    _BLANK = np.zeros((64, 64, 3), np.uint8)
-
-    def __init__(self) -> None:
-        self._engine: Engine | None = None
-
-    def forget(self) -> None:
-        """Lose the tracked face by showing a blank picture: 2 ms, where a reset of the graph costs 20."""
-        if self._engine is not None:
-            with _quiet():
-                found = self._engine.process(self._BLANK)
-                if found.multi_face_landmarks:  # pyright: ignore[reportAttributeAccessIssue]
-                    self._engine.reset()
-
-    def find(self, rgb: np.ndarray) -> np.ndarray | None:
-        """The face's points [478, 3] in pixels (x right, y up, z to the camera), or None."""
-        with _quiet():
-            if self._engine is None:
-                self._engine = _engine_class()(max_num_faces=1, refine_landmarks=True)
-            faces = self._engine.process(rgb).multi_face_landmarks  # pyright: ignore[reportAttributeAccessIssue]
-        if not faces:
-            return None
-        height, width = rgb.shape[:2]
-        values = (value for point in faces[0].landmark for value in (point.x, point.y, point.z))
-        points = np.fromiter(values, np.float64, POINTS * 3).reshape(POINTS, 3)
-        return points * [width, -height, -width]  # z is in units of the picture's width
-
-
-@cache
-def _idle_trackers() -> list[_Tracker]:
-    """This process's trackers that no utterance uses: starting one costs as much as ten frames."""
-    return []
-
-
-@cache
-def _engine_class() -> type[Engine]:
-    try:
-        import cv2
-
-        with _without_pyplot():
-            from mediapipe.python.solutions.face_mesh import FaceMesh as Engine
-    except ImportError as error:
-        raise FeatureSetError(f"mediapipe cannot be loaded ({error}): {REMEDY}") from error
-    cv2.setNumThreads(1)
-    return Engine
-
-
-@contextmanager
-def _without_pyplot() -> Iterator[None]:
-    """Keep mediapipe from importing pyplot, two thirds of its import's cost, for plots that we never make."""
-    if "matplotlib" in sys.modules:
-        yield
-        return
-    stand_ins = {name: ModuleType(name) for name in ("matplotlib", "matplotlib.pyplot")}
-    sys.modules.update(stand_ins)
-    try:
-        yield
-    finally:
-        for name in stand_ins:
-            del sys.modules[name]
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep what the C++ engine writes to descriptor 2 (a warning for each model it opens) out of the log."""
-    kept = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
+    def frames(self) -> np.ndarray:
+        return describe_faces(np.stack(self.kept))
