@@ -44,6 +44,10 @@ EXPERIMENTS = {
         "attention fusion",
         "fusion by attention across modalities, like cLSTM-MMA: a reference for the full condition",
     ),
+    "attention_fusion_augmented": (
+        "augmented attention fusion",
+        "the same, trained on full rows and on every missing condition made from them",
+    ),
     "mmin": (
         "MMIN",
         "starts from the full-modality teacher’s encoders, imagines what is missing and classifies from how it does",

@@ -28,6 +28,7 @@ EXPERIMENT_TITLES = {
     "partial_baseline": "Partial-modality baselines (one a condition)",
     "mctn": "MCTN (one a condition)",
     "attention_fusion": "Attention fusion (cLSTM-MMA-like)",
+    "attention_fusion_augmented": "Attention fusion, augmented",
     "mmin_ae": "MMIN-AE",
     "mmin_no_cycle": "MMIN-NoCycle",
     "mmin": "MMIN",
