@@ -37,8 +37,9 @@ def trained(tracking: Tracking, folder: Path, seed: int, score: float) -> Run:
 
 def test_the_best_run_is_the_deployed_experiments_with_the_highest_validation_score():
     runs = [run_of("full_baseline", 0, 0.9), run_of("mmin", 0, 0.5), run_of("mmin", 1, 0.7), run_of("mmin", 2, 0.7)]
-    assert best_run(runs, "mmin") == runs[2]
-    assert best_run(runs[:1], "mmin") is None
+    assert best_run(runs, ["best", "mmin"]) == runs[2]
+    assert best_run([*runs, better := run_of("best", 0, 0.4)], ["best", "mmin"]) == better
+    assert best_run(runs[:1], ["best", "mmin"]) is None
 
 
 def test_the_first_model_of_a_corpus_is_champion_and_later_ones_are_challengers(tracking: Tracking, tmp_path: Path):

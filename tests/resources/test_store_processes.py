@@ -17,6 +17,7 @@ from affectory.features.parts import part_table
 from affectory.vocabulary import Modality
 from resources.feature_store import FeatureStore
 from resources.store_connection import StoreBusyError
+from resources.store_tables import FORMAT
 
 Start = Callable[[str], BaseProcess]
 BEGIN = """
@@ -204,4 +205,4 @@ def test_threads_of_one_process_take_turns(tmp_path: Path):
 def test_a_file_that_was_begun_and_left_is_no_hindrance(tmp_path: Path):
     duckdb.connect(str(tmp_path / "features.duckdb.new")).execute("CREATE TABLE store (format INTEGER)").close()
     store = FeatureStore(path=str(tmp_path / "features.duckdb"))
-    assert store.query("SELECT format FROM store")["format"].tolist() == [1]
+    assert store.query("SELECT format FROM store")["format"].tolist() == [FORMAT]
