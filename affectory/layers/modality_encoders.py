@@ -38,11 +38,10 @@ class ModalityEncoders(nn.Module):
 
     def forward(self, batch: Batch, wanted: Tensor) -> Tensor:
         """[B, M, H]: each modality encoded once, of the rows where `wanted` bool [B, M]; zeros elsewhere."""
-        columns = []
-        for column, (modality, encoder) in enumerate(zip(self.modalities, self.encoders, strict=True)):
-            rows = wanted[:, column].nonzero()[:, 0]
-            encoded = encoder(batch.frames[modality].index_select(0, rows), batch.mask[modality][rows])  # [rows, H]
-            columns.append(encoded.new_zeros(len(wanted), encoded.shape[1]).index_copy(0, rows, encoded))
+        columns = [
+            encoder(batch.frames[modality], batch.mask[modality] & wanted[:, column, None])
+            for column, (modality, encoder) in enumerate(zip(self.modalities, self.encoders, strict=True))
+        ]
         return torch.stack(columns, dim=1)
 
     def missing(self) -> Tensor:

@@ -14,7 +14,7 @@ class TextCNN(nn.Module):
     r"""$h = \mathrm{ReLU}(W [c_{3}; c_{4}; c_{5}])$, $c_k = \max_t \mathrm{ReLU}(\mathrm{conv}_k(x))_t$.
 
     Only windows that lie inside the sequence count; a sequence shorter than a kernel has one window, filled up with
-    zeros. Shapes: frames [B, T, in_features], mask bool [B, T] -> [B, width].
+    zeros. Shapes: frames [B, T, in_features], mask bool [B, T] -> [B, width], zeros where a row has no frame.
     """
 
     def __init__(
@@ -27,19 +27,23 @@ class TextCNN(nn.Module):
         self.out = nn.Linear(channels * len(kernel_sizes), width)
 
     def forward(self, frames: Tensor, mask: Tensor) -> Tensor:
-        widest, counts = max(self.kernel_sizes), mask.sum(1)
+        widest, rows = max(self.kernel_sizes), mask.any(1).nonzero()[:, 0]
         if (fill := widest - frames.shape[1]) > 0:
             frames, mask = F.pad(frames, (0, 0, 0, fill)), F.pad(mask, (0, fill))
+        counts = mask[rows].sum(1)
         lengths = counts.clamp(min=widest)
-        kept = torch.arange(mask.shape[1], device=mask.device) < lengths[:, None]
-        packed = frames.flatten(0, 1).index_select(0, kept.flatten().nonzero()[:, 0])  # [sum of lengths, D]
-        packed = packed * mask[kept][:, None]
+        steps = torch.arange(frames.shape[1], device=frames.device)
+        kept = steps < lengths[:, None]  # [n, T]
+        positions = (rows[:, None] * len(steps) + steps)[kept]
+        packed = frames.flatten(0, 1).index_select(0, positions)  # [sum of lengths, D]
+        packed = packed.masked_fill_(~mask[rows][kept][:, None], 0.0)
         starts = lengths.cumsum(0) - lengths
         pooled = [
             strongest_window(packed, starts, (counts - size).clamp(min=0) + 1, *layer.parameters())
             for size, layer in zip(self.kernel_sizes, self.convolutions, strict=True)
         ]
-        return self._of_pooled(torch.cat(pooled, dim=1) * (counts > 0)[:, None])  # [B, H]
+        encoded = self._of_pooled(torch.cat(pooled, dim=1))  # [n, H]
+        return encoded.new_zeros(len(frames), encoded.shape[1]).index_copy(0, rows, encoded)
 
     def missing(self) -> Tensor:
         """[1, width]: the encoding of one zero frame, of which the convolutions leave their biases."""
@@ -64,9 +68,10 @@ class _StrongestWindow(torch.autograd.Function):
     def forward(ctx: Any, frames: Tensor, starts: Tensor, windows: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         size = weight.shape[2]
         n = max(len(frames) - size + 1, 0)
-        responses = torch.addmm(bias, frames[:n], weight[..., 0].T)  # [n, C], also where a window runs into another row
+        taps = weight.permute(2, 0, 1).contiguous()  # [S, C, D]
+        responses = torch.addmm(bias, frames[:n], taps[0].T)  # [n, C], also where a window runs into another row
         for tap in range(1, size):
-            responses.addmm_(frames[tap : tap + n], weight[..., tap].T)
+            responses.addmm_(frames[tap : tap + n], taps[tap].T)
         steps = torch.arange(int(windows.max()) if len(windows) else 1, device=frames.device)
         inside = steps < windows[:, None]
         of_row = responses[torch.where(inside, starts[:, None] + steps, 0)]  # [B, T, C]

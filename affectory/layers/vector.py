@@ -8,7 +8,7 @@ from torch import Tensor, nn
 class VectorEncoder(nn.Module):
     r"""$h = \mathrm{ReLU}(W_2\,\mathrm{ReLU}(W_1 x))$, dropout between; the first frame is the vector.
 
-    Shapes: frames [B, T, in_features], mask bool [B, T] (taken for the encoders' common form) -> [B, width].
+    Shapes: frames [B, T, in_features], mask bool [B, T] -> [B, width], zeros where a row has no frame.
     """
 
     def __init__(self, *, in_features: int, width: int, dropout: float) -> None:
@@ -19,7 +19,9 @@ class VectorEncoder(nn.Module):
         )
 
     def forward(self, frames: Tensor, mask: Tensor) -> Tensor:
-        return self.layers(frames[:, 0] * mask[:, :1])
+        rows = mask[:, 0].nonzero()[:, 0]
+        encoded = self.layers(frames[rows, 0])
+        return encoded.new_zeros(len(frames), encoded.shape[1]).index_copy(0, rows, encoded)
 
     def missing(self) -> Tensor:
         """[1, width]: the encoding of a vector of zeros."""

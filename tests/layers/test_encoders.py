@@ -56,6 +56,20 @@ def test_a_permuted_batch_permutes_the_output(encoder: nn.Module):
     assert torch.allclose(encoder(frames, mask)[order], encoder(frames[order], mask[order]), atol=1e-6)
 
 
+def test_a_row_without_frames_is_zeros_and_changes_no_other(encoder: nn.Module):
+    frames, mask = rows(4, 0, 2, padded_to=4)
+    encoded = encoder(frames, mask)
+    assert encoded[1].tolist() == [0.0] * 4
+    assert torch.allclose(encoded[[0, 2]], encoder(frames[[0, 2]], mask[[0, 2]]), atol=1e-6)
+
+
+def test_rows_of_every_length_are_each_encoded_as_alone(encoder: nn.Module):
+    lengths = (1, 40, 3, 0, 17, 2, 26, 39, 5)
+    frames, mask = rows(*lengths, padded_to=40)
+    alone = [encoder(frames[row : row + 1], mask[row : row + 1]) for row in range(len(lengths))]
+    assert torch.allclose(torch.cat(alone), encoder(frames, mask), atol=1e-6)
+
+
 def test_an_empty_batch_gives_no_rows(encoder: nn.Module):
     assert encoder(torch.zeros(0, 4, 3), torch.zeros(0, 4, dtype=torch.bool)).shape == (0, 4)
 
