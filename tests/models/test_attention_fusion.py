@@ -46,7 +46,7 @@ def batch() -> Batch:
 def test_encoders_run_once_for_all_seven_conditions(batch: Batch):
     model, calls = fusion().eval(), []
     for encoder in model.encoders.encoders:
-        encoder.register_forward_hook(lambda module, given, result: calls.append(rows_with_frames(given[1])))
+        encoder.register_forward_hook(lambda _, given, __: calls.append(rows_with_frames(given[1])))
     model.logits_under(batch, batch.present & condition_masks(conditions(), batch.modalities)[:, None])
     assert calls == [6, 5, 6]  # row 2 has no visual frames
 

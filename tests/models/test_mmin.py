@@ -38,14 +38,14 @@ def batch() -> Batch:
 def test_encoders_run_once_for_all_seven_conditions(batch: Batch):
     model, calls = student().eval(), []
     for encoder in model.encoders.encoders:
-        encoder.register_forward_hook(lambda module, given, result: calls.append(rows_with_frames(given[1])))
+        encoder.register_forward_hook(lambda _, given, __: calls.append(rows_with_frames(given[1])))
     model.logits_under(batch, batch.present & condition_masks(conditions(), batch.modalities)[:, None])
     assert calls == [6, 6, 6]  # each modality: the six rows; what is missing is not theirs
 
 
 def test_rows_that_miss_a_modality_are_not_encoded(batch: Batch):
     model, calls = student().eval(), []
-    model.encoders.encoders[0].register_forward_hook(lambda module, given, result: calls.append(rows_with_frames(given[1])))
+    model.encoders.encoders[0].register_forward_hook(lambda _, given, __: calls.append(rows_with_frames(given[1])))
     model(batch.under(Condition([V, T])))
     assert calls == [0]
 
