@@ -31,6 +31,8 @@ class Batch:
     available: Tensor  # bool [B, M]: present, and part of the condition
     labels: Tensor  # int64 [B], -1 = unknown
     index: Tensor  # int64 [B]: the rows' positions in the packed features
+    dialogue: Tensor  # int64 [B]: rows of one dialogue have one number, and the order of `index`
+    speaker: Tensor  # int64 [B]
 
     @property
     def modalities(self) -> tuple[Modality, ...]:
@@ -39,6 +41,10 @@ class Batch:
     def under(self, condition: Condition) -> Batch:
         """The same rows with only the condition's modalities available."""
         return replace(self, available=self.present & condition_mask(condition, self.modalities, self.present.device))
+
+    def with_labels_of(self, rows: Tensor) -> Batch:
+        """The same rows, the labels only of those where `rows` bool [B]; the others are context."""
+        return replace(self, labels=torch.where(rows.to(self.labels.device), self.labels, -1))
 
     def with_available(self, available: Tensor) -> Batch:
         """The same rows under one condition each: `available` bool [B, M]."""
@@ -59,8 +65,15 @@ class PackedFeatures:
         labels: np.ndarray,
         inputs: Mapping[Modality, ModalityInput],
         device: torch.device | str = "cpu",
+        *,
+        dialogues: Sequence[str] | None = None,
+        speakers: Sequence[str] | None = None,
     ) -> None:
         self.device = torch.device(device)
+        told = dialogues or [""] * len(labels)
+        self._dialogues = _numbered([name or f"\0{row}" for row, name in enumerate(told)])
+        self.dialogue = torch.from_numpy(self._dialogues).to(self.device)  # int64 [N]
+        self.speaker = torch.from_numpy(_numbered(speakers or [""] * len(labels))).to(self.device)  # int64 [N]
         self.modalities = tuple(modality for modality in MODALITIES if modality in inputs)
         self.labels = torch.as_tensor(labels, dtype=torch.int64, device=self.device)
         self._frames: dict[Modality, Tensor] = {}
@@ -75,7 +88,8 @@ class PackedFeatures:
     def from_dataset(
         cls, dataset: Dataset, inputs: Mapping[Modality, ModalityInput], device: torch.device | str = "cpu"
     ) -> PackedFeatures:
-        return cls(dataset.sequences, dataset.labels, inputs, device)
+        told = {"dialogues": dataset.dialogues, "speakers": dataset.speakers}
+        return cls(dataset.sequences, dataset.labels, inputs, device, **told)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -93,11 +107,29 @@ class PackedFeatures:
             # [B, T, D]; an embedding's look-up copies whole frames, twice as fast as indexing
             frames[modality] = F.embedding(torch.where(mask[modality], positions, zero_frame), self._frames[modality])
         present = self.present[index]
-        return Batch(frames, mask, present=present, available=present, labels=self.labels[index], index=index)
+        return Batch(
+            frames,
+            mask,
+            present=present,
+            available=present,
+            labels=self.labels[index],
+            index=index,
+            dialogue=self.dialogue[index],
+            speaker=self.speaker[index],
+        )
 
     def longest(self, rows: np.ndarray) -> np.ndarray:
         """int64 [n]: the frames of each row's longest modality; batches of near lengths waste little on padding."""
         return self._longest[rows]
+
+    def dialogues_of(self, rows: np.ndarray) -> list[np.ndarray]:
+        """Every row of each dialogue that any of `rows` is in, the dialogues by their first rows."""
+        wanted = np.flatnonzero(np.isin(self._dialogues, self._dialogues[rows]))
+        if not len(wanted):
+            return []
+        _, first, of = np.unique(self._dialogues[wanted], return_index=True, return_inverse=True)
+        ends = np.unique(first[of], return_counts=True)[1].cumsum()
+        return np.split(wanted[np.argsort(first[of], kind="stable")], ends[:-1])
 
     def _pack(self, modality: Modality, sequences: Sequences, fitted: ModalityInput) -> None:
         ready = prepared(sequences, fitted)
@@ -106,3 +138,8 @@ class PackedFeatures:
         self._frames[modality] = torch.from_numpy(frames).to(self.device)
         self._starts[modality] = torch.from_numpy(ready.starts).to(self.device)
         self.lengths[modality] = torch.from_numpy(ready.lengths).to(self.device)
+
+
+def _numbered(names: Sequence[str]) -> np.ndarray:
+    """int64 [N]: equal names have equal numbers."""
+    return np.unique(np.array(names, object).astype(str), return_inverse=True)[1].astype(np.int64)

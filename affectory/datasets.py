@@ -53,14 +53,17 @@ class Sequences:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A corpus to learn from: N rows in one order; `labels` int64 [N] are positions in `classes`, -1 = unknown."""
+    """A corpus to learn from: N rows; `labels` int64 [N] are positions in `classes`, -1 = unknown.
+
+    The rows of a dialogue are in the order in which they were said. A row without a split is context only.
+    """
 
     utterance_ids: list[str]
     labels: np.ndarray
     classes: tuple[str, ...]
     sequences: dict[Modality, Sequences]
-    speakers: list[str]
-    dialogues: list[str]
+    speakers: list[str]  # empty where unknown
+    dialogues: list[str]  # empty where unknown: an utterance by itself
     splits: list[str]
 
     def __post_init__(self) -> None:

@@ -53,10 +53,14 @@ class DeployedModel:
         self,
         features: Mapping[Modality, Sequence[np.ndarray | None]],
         feature_sets: Mapping[Modality, str] | None = None,
+        *,
+        dialogues: Sequence[str] | None = None,
+        speakers: Sequence[str] | None = None,
     ) -> Prediction:
-        """Class probabilities of N rows; a row's do not depend on the other rows.
+        """Class probabilities of N rows; they depend on no other rows, or on those of their dialogue alone.
 
-        `features` holds a list of N arrays [T, D] a modality, None (or T = 0) where a row misses it; a modality may be
+        The rows of a dialogue are given in the order in which they were said; `dialogues` and `speakers` are empty
+        where unknown: a row by itself, and one and the same speaker. Only models of conversations read them. `features` holds a list of N arrays [T, D] a modality, None (or T = 0) where a row misses it; a modality may be
         left out altogether. ValueError, naming the row, what was expected and what came: another width, an unknown
         modality or feature set (`feature_sets` says which the caller used), a value that is not finite, no modality.
         """
@@ -69,7 +73,8 @@ class DeployedModel:
         if not n_rows:
             return Prediction(np.zeros((0, len(self.classes)), np.float32), [])
         sequences = {m: Sequences.from_rows(i.feature_set, rows[m], i.width) for m, i in self.inputs.items()}
-        data = PackedFeatures(sequences, np.full(n_rows, -1), self.inputs)
+        told = {"dialogues": dialogues, "speakers": speakers}
+        data = PackedFeatures(sequences, np.full(n_rows, -1), self.inputs, **told)
         logits = logits_under(self.model, data, np.arange(n_rows), under=None)[0]
         used = [Condition(m for m in rows if rows[m][row] is not None) for row in range(n_rows)]
         temperatures = torch.tensor([[self.temperatures.get(condition, 1.0)] for condition in used])

@@ -29,22 +29,49 @@ def logits_under(model: Model, data: PackedFeatures, rows: np.ndarray, under: Se
     data's device.
     """
     masks = condition_masks(under, data.modalities) if under else torch.ones(1, len(data.modalities), dtype=torch.bool)
-    return logits_of_ways(model, data, rows, masks[:, None].expand(-1, len(rows), -1))
+    read, places = with_context(model, data, rows)
+    return logits_of_ways(model, data, read, masks[:, None].expand(-1, len(read), -1))[:, places]
+
+
+def with_context(model: Model, data: PackedFeatures, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The rows that the model has to read to score `rows`, int64 [m], and where among them these are, int64 [n]."""
+    if not model.whole_dialogues or not len(rows):
+        return rows, np.arange(len(rows))
+    read = np.concatenate(data.dialogues_of(rows))
+    order = read.argsort()
+    return read, order[np.searchsorted(read[order], rows)]
 
 
 @torch.inference_mode()
 def logits_of_ways(model: Model, data: PackedFeatures, rows: np.ndarray, ways: Tensor) -> np.ndarray:
-    """float32 [K, n, C]: as logits_under, each row with its own modalities: `ways` bool [K, n, M]."""
+    """float32 [K, n, C]: as logits_under, each row with its own modalities: `ways` bool [K, n, M].
+
+    For a model of whole dialogues `rows` are whole ones, as with_context gives them.
+    """
     model.to(data.device).eval()
-    by_length = np.argsort(data.longest(rows), kind="stable")  # rows of one length share a batch
+    batches = _dialogues_together(data, rows) if model.whole_dialogues else _lengths_together(data, rows)
     parts = []
-    for start in range(0, len(rows), _BATCH_ROWS):
-        places = by_length[start : start + _BATCH_ROWS]
+    for places in batches:
         batch = data.batch(rows[places])
         available = batch.present & ways[:, places].to(data.device)  # [K, B, M]
         available = torch.where(available.any(-1, keepdim=True), available, batch.present)
         parts.append(model.logits_under(batch, available).cpu().numpy())
-    return np.concatenate(parts, axis=1)[:, np.argsort(by_length)]
+    return np.concatenate(parts, axis=1)[:, np.argsort(np.concatenate(batches))]
+
+
+def _lengths_together(data: PackedFeatures, rows: np.ndarray) -> list[np.ndarray]:
+    """Places in `rows` in batches: rows of one length share one."""
+    by_length = np.argsort(data.longest(rows), kind="stable")
+    return [by_length[start : start + _BATCH_ROWS] for start in range(0, max(len(rows), 1), _BATCH_ROWS)]
+
+
+def _dialogues_together(data: PackedFeatures, rows: np.ndarray) -> list[np.ndarray]:
+    """Places in `rows` in batches of whole dialogues."""
+    dialogue = data.dialogue[rows].cpu().numpy()
+    order = np.argsort(dialogue, kind="stable")
+    starts = np.flatnonzero(np.diff(dialogue[order], prepend=-1))  # of each dialogue
+    batch = starts // _BATCH_ROWS  # of a dialogue: a batch ends with the dialogue that passes its size
+    return np.split(order, starts[np.flatnonzero(np.diff(batch)) + 1])
 
 
 def score(model: Model, data: PackedFeatures, rows: np.ndarray, under: Sequence[Condition]) -> dict[Condition, float]:

@@ -22,6 +22,7 @@ from affectory.evaluation import logits_under
 from affectory.family import Model
 from affectory.inputs import ModalityInput, Preparation, fit_inputs
 from affectory.models import FAMILIES
+from affectory.models.over_dialogues import OverDialogues
 from affectory.training import Callback, Fit, fit
 from affectory.vocabulary import Condition, Modality, Split, conditions
 
@@ -109,14 +110,16 @@ def train_experiment(
     both parts for as many epochs as validation chose. Callbacks hear of the first training.
     """
 
-    def start(inputs: Inputs, data: PackedFeatures) -> Model:
+    def start(inputs: Inputs, data: PackedFeatures, rows: np.ndarray) -> Model:
         model = FAMILIES[family].build(config, inputs, fold.dataset.classes, seed=seed)
+        if isinstance(model, OverDialogues):
+            model.weigh_classes(data.labels[rows])
         if config.teacher:
             model.learn_from(teacher, data)  # pyright: ignore[reportAttributeAccessIssue]
         return model
 
     inputs, data = fold.packed(config.preparation)
-    model = start(inputs, data)
+    model = start(inputs, data, fold.train)
     schedule = config.schedule
     fitted = fit(
         model,
@@ -131,8 +134,8 @@ def train_experiment(
     temperatures = _temperatures(model, data, fold)
     if schedule.refit and len(fold.val):
         inputs, data = fold.packed(config.preparation, with_val=True)
-        model = start(inputs, data)
         both, nothing = np.concatenate([fold.train, fold.val]), fold.val[:0]
+        model = start(inputs, data, both)
         fit(
             model,
             data,

@@ -44,6 +44,7 @@ class Model(Protocol):
     """
 
     training_conditions: str  # one of affectory.conditions.TRAINING_CONDITIONS
+    whole_dialogues: bool  # a batch holds every row of its dialogues, those without a label too (-1); else rows alone
 
     def __call__(self, batch: Batch) -> Tensor:
         """Logits [B, C] with what is available in the batch."""

@@ -27,7 +27,7 @@ class Preparation:
     shrinkage: float = 0.2  # of the covariance within the classes towards a multiple of the identity
 
 
-FRAMES = Preparation()
+FRAMES, STATISTICS = Preparation(), Preparation(statistics=True)
 
 
 @dataclass(frozen=True)

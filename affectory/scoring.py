@@ -181,7 +181,7 @@ def _predict(deployed: DeployedModel, features: Mapping[Modality, Sequence[Featu
     used = [""] * n_rows
     if scored:
         given = {m: [rows[row].frames if rows[row].valid else None for row in scored] for m, rows in features.items()}
-        prediction = deployed.predict(given)
+        prediction = deployed.predict(given, dialogues=["the video"] * len(scored))
         probabilities[scored] = prediction.probabilities
         for row, condition in zip(scored, prediction.modalities_used, strict=True):
             used[row] = str(condition).strip("{}")

@@ -1,7 +1,8 @@
 """The registry model: an MLflow pyfunc made from code, safetensors weights and JSON; nothing in it is a pickle.
 
 Input, one row an utterance: `acoustic`, `visual`, `textual` (T frames x D features; absent, null, NaN or empty =
-missing) and `feature_sets`, the sets that the row's features are (`compare,minilm`; null = the caller vouches).
+missing) and `feature_sets`, the sets that the row's features are (`compare,minilm`; null = the caller vouches). A model
+of conversations also reads `dialogue_id` (null = a row by itself) and `speaker`; rows of a dialogue come in its order.
 Output, in the same order: `emotion`, `p_<class>` ..., `modalities_used` (`a,t`).
 
 This is the one file of affectory that imports mlflow.
@@ -35,6 +36,7 @@ from affectory.vocabulary import Modality
 
 DEPLOYED = "deployed"  # the artifact: a folder of weights.safetensors and config.json
 FEATURE_SETS = "feature_sets"
+CONTEXT = ("dialogue_id", "speaker")
 REQUIRED = ("mlflow", "numpy", "pandas", "safetensors", "torch")
 
 
@@ -60,7 +62,10 @@ def declare_model() -> None:
 def predict(deployed: DeployedModel, rows: pd.DataFrame) -> pd.DataFrame:
     """One output row an input row, on the same index; MlflowException (REST: 400) says which row is refused and why."""
     try:
-        prediction = deployed.predict(read_rows(rows, deployed.inputs))
+        told = {column: read_names(rows[column]) for column in CONTEXT if column in rows}
+        prediction = deployed.predict(
+            read_rows(rows, deployed.inputs), dialogues=told.get("dialogue_id"), speakers=told.get("speaker")
+        )
     except ValueError as problem:
         raise MlflowException.invalid_parameter_value(str(problem)) from problem
     columns = {f"p_{name}": prediction.probabilities[:, column] for column, name in enumerate(deployed.classes)}
@@ -85,6 +90,11 @@ def read_rows(rows: pd.DataFrame, inputs: Mapping[Modality, ModalityInput]) -> d
             present = [modality for modality in given if features[modality][row] is not None]
             check_sets(sets, {modality: inputs[modality].feature_set for modality in present}, f"row {row}")
     return features
+
+
+def read_names(cells: pd.Series) -> list[str]:
+    """As text, empty where missing."""
+    return ["" if is_missing(cell) else str(cell) for cell in cells]
 
 
 def is_missing(cell: object) -> bool:
@@ -124,9 +134,10 @@ def signature(deployed: DeployedModel) -> ModelSignature:
     numbers and a modality left out of only some rows, and names neither (docs/decisions/registry-signature.md).
     """
     inputs = [ColSpec(AnyType(), modality.value, required=False) for modality in deployed.inputs]
+    texts = [FEATURE_SETS, *(CONTEXT if deployed.model.whole_dialogues else ())]
     probabilities = [ColSpec(DataType.double, f"p_{name}") for name in deployed.classes]
     return ModelSignature(
-        inputs=Schema([*inputs, ColSpec(DataType.string, FEATURE_SETS, required=False)]),
+        inputs=Schema([*inputs, *(ColSpec(DataType.string, name, required=False) for name in texts)]),
         outputs=Schema(
             [ColSpec(DataType.string, "emotion"), *probabilities, ColSpec(DataType.string, "modalities_used")]
         ),
@@ -135,7 +146,7 @@ def signature(deployed: DeployedModel) -> ModelSignature:
 
 def input_example(deployed: DeployedModel) -> pd.DataFrame:
     """Two rows at the training means, one frame each: all modalities, and the first modality alone."""
-    rows = [{m.value: i.mean[None].tolist() for m, i in deployed.inputs.items()} for _ in range(2)]
+    rows = [{m.value: i.mean[None, : i.width].tolist() for m, i in deployed.inputs.items()} for _ in range(2)]
     for modality in list(deployed.inputs)[1:]:
         rows[1][modality.value] = None
     sets = ",".join(i.feature_set for i in deployed.inputs.values())

@@ -15,7 +15,7 @@ import torch
 from affectory import metrics
 from affectory.batches import PackedFeatures
 from affectory.datasets import Dataset, Sequences
-from affectory.evaluation import logits_of_ways, logits_under
+from affectory.evaluation import logits_of_ways, logits_under, with_context
 from affectory.experiments import Trained
 
 RATES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
@@ -56,14 +56,17 @@ def drop_frames(sequences: Sequences, rate: float, generator: np.random.Generato
 
 
 def _without_modalities(trained: Trained, rows: np.ndarray, seed: int) -> np.ndarray:
-    present = trained.data.present[rows].cpu().numpy()
+    read, places = with_context(trained.model, trained.data, rows)
+    present = trained.data.present[read].cpu().numpy()
     ways = torch.from_numpy(drop_modalities(present, RATES, seed))
-    return logits_of_ways(trained.model, trained.data, rows, ways).argmax(-1)
+    return logits_of_ways(trained.model, trained.data, read, ways)[:, places].argmax(-1)
 
 
 def _without_frames(trained: Trained, dataset: Dataset, rows: np.ndarray, seed: int) -> np.ndarray:
     """Predicted classes int64 [R, n]; a row that has lost every frame of every modality keeps one modality whole."""
-    whole = {modality: _of_rows(dataset.sequences[modality], rows) for modality in trained.inputs}
+    read, places = with_context(trained.model, trained.data, rows)
+    whole = {modality: _of_rows(dataset.sequences[modality], read) for modality in trained.inputs}
+    told = {"dialogues": [dataset.dialogues[row] for row in read], "speakers": [dataset.speakers[row] for row in read]}
     predicted = []
     for rate in RATES:
         generator = np.random.default_rng(seed)
@@ -72,8 +75,8 @@ def _without_frames(trained: Trained, dataset: Dataset, rows: np.ndarray, seed: 
         for modality, sequences in left.items():
             left[modality] = _restored(sequences, whole[modality], lost & (whole[modality].lengths > 0))
             lost &= whole[modality].lengths == 0
-        data = PackedFeatures(left, dataset.labels[rows], trained.inputs, trained.data.device)
-        predicted.append(logits_under(trained.model, data, np.arange(len(rows)), None)[0].argmax(-1))
+        data = PackedFeatures(left, dataset.labels[read], trained.inputs, trained.data.device, **told)
+        predicted.append(logits_under(trained.model, data, places, None)[0].argmax(-1))
     return np.stack(predicted)
 
 

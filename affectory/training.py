@@ -101,8 +101,10 @@ def _train_epoch(
         group["lr"] = schedule.learning_rate_at(epoch)
     model.train()
     totals: dict[str, Tensor] = {}
-    for rows in _batches(train, data, schedule.batch_size, generator):
-        batch = data.batch(rows)
+    learned = np.isin(np.arange(len(data)), train)
+    batches = _whole_dialogues if model.whole_dialogues else _near_lengths
+    for rows in batches(train, data, schedule.batch_size, generator):
+        batch = data.batch(rows).with_labels_of(torch.from_numpy(learned[rows]))
         losses = model.losses(batch.with_available(draw_available(masks, batch.present, generator)))
         total = torch.stack(list(losses.values())).sum()
         optimizer.zero_grad()
@@ -111,7 +113,7 @@ def _train_epoch(
             nn.utils.clip_grad_norm_(part.parameters(), schedule.clip)
         optimizer.step()
         for name, loss in {**losses, "total": total}.items():
-            totals[name] = totals.get(name, 0.0) + loss.detach() * (len(rows) / len(train))
+            totals[name] = totals.get(name, 0.0) + loss.detach() * (learned[rows].sum() / len(train))
     return totals
 
 
@@ -152,7 +154,17 @@ def _epoch_seed(seed: int, epoch: int) -> int:
     return int(np.random.SeedSequence((seed, epoch)).generate_state(1)[0])
 
 
-def _batches(
+def _whole_dialogues(
+    train: np.ndarray, data: PackedFeatures, batch_size: int, generator: torch.Generator
+) -> Iterator[np.ndarray]:
+    """All rows of so many shuffled dialogues at a time."""
+    dialogues = data.dialogues_of(train)
+    order = torch.randperm(len(dialogues), generator=generator).tolist()
+    for start in range(0, len(order), batch_size):
+        yield np.concatenate([dialogues[place] for place in order[start : start + batch_size]])
+
+
+def _near_lengths(
     train: np.ndarray, data: PackedFeatures, batch_size: int, generator: torch.Generator
 ) -> Iterator[np.ndarray]:
     """The shuffled rows in batches of near lengths, the batches shuffled again."""

@@ -59,25 +59,35 @@ def read_dataset(
     if dataset is None:
         return None
     split_of = dict(zip(rows["utterance_id"], rows["split"], strict=True))
-    return replace(dataset, splits=[split_of[utterance_id] for utterance_id in dataset.utterance_ids])
+    return replace(dataset, splits=[split_of.get(utterance_id, "") for utterance_id in dataset.utterance_ids])
+
+
+_LABELLED_AND_CONTEXT = """
+WITH rows AS (
+    SELECT *, emotion IS NOT NULL AND list_contains($2, utterance_id) AS labelled FROM utterances WHERE corpus = $1
+)
+SELECT * FROM rows
+WHERE labelled OR dialogue_id IN (SELECT dialogue_id FROM rows WHERE labelled)
+ORDER BY dialogue_id, turn, start_s, utterance_id
+"""
 
 
 def _read(
     store: FeatureStore, corpus: str, wanted: Collection[str], feature_sets: Mapping[Modality, str] | None
 ) -> Dataset | None:
-    """The wanted utterances that have a label, in no split yet; None when there is none."""
-    table = store.query(
-        "SELECT * FROM utterances WHERE corpus = ? AND emotion IS NOT NULL AND list_contains(?, utterance_id) "
-        "ORDER BY utterance_id",
-        [corpus, sorted(wanted)],
-    )
-    if table.empty:
+    """The wanted utterances that have a label, in no split yet, and what else is said in their dialogues, unlabelled.
+
+    Dialogue by dialogue, in the order in which they were said; None when no wanted utterance has a label.
+    """
+    table = store.query(_LABELLED_AND_CONTEXT, [corpus, sorted(wanted)])
+    if not table["labelled"].any():
         return None
     ids = table["utterance_id"].tolist()
-    classes = tuple(sorted(table["emotion"].unique()))
+    classes = tuple(sorted(table.loc[table["labelled"], "emotion"].unique()))
+    emotions = table["emotion"].where(table["labelled"])
     return Dataset(
         utterance_ids=ids,
-        labels=np.array([classes.index(emotion) for emotion in table["emotion"]], np.int64),
+        labels=pd.Categorical(emotions, categories=classes).codes.astype(np.int64),
         classes=classes,
         sequences={
             modality: replace(store.read_sequences(corpus, feature_set, ids), version=_version(feature_set))
@@ -130,7 +140,7 @@ def stored_choice(store: FeatureStore, corpus: str) -> dict[Modality, str]:
 def digest(dataset: Dataset) -> str:
     """Hex sha256 of everything a training sees: features, labels, classes and splits, row by row."""
     state = hashlib.sha256()
-    for text in (*dataset.utterance_ids, *dataset.splits, *dataset.classes):
+    for text in (*dataset.utterance_ids, *dataset.dialogues, *dataset.speakers, *dataset.splits, *dataset.classes):
         state.update(text.encode() + b"\0")
     state.update(dataset.labels.tobytes())
     for modality, sequences in dataset.sequences.items():

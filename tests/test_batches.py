@@ -100,3 +100,14 @@ def test_a_condition_and_natural_missingness_both_count():
     batch = packed(dataset).batch(np.array([0, 1])).under(Condition([A, V]))
     assert batch.available.tolist() == [[False, True, False], [True, True, False]]
     assert torch.equal(batch.present, torch.tensor([[False, True, True], [True, True, True]]))
+
+
+def test_the_rows_of_a_dialogue_are_found_in_order_with_those_that_were_not_asked_for():
+    sequences = Sequences.from_rows("set", [np.ones((1, 1))] * 5, 1)
+    told = {"dialogues": ["b", "a", "b", "", ""], "speakers": ["x", "", "y", "x", ""]}
+    data = PackedFeatures({A: sequences}, np.zeros(5, np.int64), {A: PLAIN}, **told)
+    assert [rows.tolist() for rows in data.dialogues_of(np.array([4, 2, 1]))] == [[0, 2], [1], [4]]
+    assert data.dialogues_of(np.array([], np.int64)) == []
+    batch = data.batch(np.arange(5))
+    assert batch.dialogue[0] == batch.dialogue[2] and len(set(batch.dialogue.tolist())) == 4
+    assert batch.speaker[0] == batch.speaker[3] and batch.speaker[1] == batch.speaker[4]

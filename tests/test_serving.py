@@ -14,8 +14,12 @@ import pytest
 from mlflow.exceptions import MlflowException
 from mlflow.pyfunc import scoring_server
 
-from affectory.serving import ModelError, load
+from affectory.deployed import DeployedModel
+from affectory.inputs import fit_inputs
+from affectory.models import mmin
+from affectory.serving import ModelError, input_example, load, predict
 from affectory.vocabulary import Modality
+from tests.fixtures.datasets import small_dataset
 from tests.fixtures.registry import WITHOUT, fresh_store, process_store, register_champion, save_tiny_model, tiny_inputs
 
 INPUTS = tiny_inputs(
@@ -209,6 +213,15 @@ def test_the_logged_example_can_be_sent_as_it_is(model, logged: str):
     folder = Path(mlflow.artifacts.download_artifacts(logged))
     answer = over_rest(model, json.loads((folder / "serving_input_example.json").read_text()))
     assert answer["modalities_used"].tolist() == ["a,v,t", "a"]
+
+
+@pytest.mark.parametrize("name", mmin.experiments("debug"))
+def test_the_example_of_every_experiment_can_be_predicted(name: str):
+    dataset, config = small_dataset(), mmin.experiments("debug")[name]
+    inputs = fit_inputs(dataset, dataset.rows("train"), config.preparation)
+    model = mmin.build(config, inputs, dataset.classes, seed=0)
+    deployed = DeployedModel("mmin", config, dataset.classes, inputs, model, {})
+    assert predict(deployed, input_example(deployed))["modalities_used"].tolist() == ["a,v,t", "a"]
 
 
 def test_nothing_in_the_logged_folder_is_a_pickle_and_requirements_are_pinned(logged: str):

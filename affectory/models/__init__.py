@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import cast
 
 from affectory.family import Family
-from affectory.models import attention_fusion, mctn, mmin
+from affectory.models import attention_fusion, conversation, mctn, mmgcn, mmin
 
 FAMILIES: dict[str, Family] = {
     "mmin": cast(Family, mmin),
     "mctn": cast(Family, mctn),
     "attention_fusion": cast(Family, attention_fusion),
+    "mmgcn": cast(Family, mmgcn),
+    "conversation": cast(Family, conversation),
 }

@@ -103,6 +103,8 @@ def config_from(values: Mapping[str, Any]) -> Config:
 class AttentionFusion(nn.Module):
     """Encoders, attention across the modalities of a row, a classifier."""
 
+    whole_dialogues = False
+
     def __init__(self, config: Config, inputs: Mapping[Modality, ModalityInput], n_classes: int) -> None:
         super().__init__()
         self.training_conditions = config.training_conditions

@@ -9,7 +9,7 @@ Shapes: G dialogues of at most N utterances, U utterances in all, M modalities, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from affectory.family import Schedule
+from affectory.inputs import STATISTICS, ModalityInput, Preparation
 from affectory.layers.bilstm import DialogueLSTM
 from affectory.layers.dialogues import lengths_of, order_of_appearance, spread
 from affectory.layers.dropout import DropoutReLU
@@ -31,7 +32,10 @@ from affectory.layers.fusion.late import LateFusion
 from affectory.layers.fusion.mfn import MFN
 from affectory.layers.fusion.mult import MulT
 from affectory.layers.utterance_loss import Loss, utterance_loss
+from affectory.models.over_dialogues import OverDialogues, single_frame_widths
 from affectory.vocabulary import Modality
+
+DEPLOYED = ()  # rows of a study
 
 Method = Literal[
     "utterance", "bc_lstm", "cmn", "icon", "dialogue_rnn", "dialogue_gcn", "early", "late", "gated", "mfn", "mult"
@@ -52,17 +56,37 @@ class Config:
 
     method: Method
     schedule: Schedule
+    training_conditions: Literal["full", "missing", "full_and_missing"] = "full"
+    preparation: Preparation = STATISTICS
+    teacher: None = None
     width: int = 100  # of a context model's states; half of a fusion's encoders
     graph_layers: int = 4  # of a fusion
     dropout: float = 0.4
     loss: Loss = "cross_entropy"
+    speakers: int = 9  # told apart in a dialogue by dialogue_gcn; later ones are one
 
 
 def experiments(preset: str = "default") -> dict[str, Config]:
     """The rows by name; `preset` is one of PRESETS (ValueError otherwise)."""
     if preset not in PRESETS:
         raise ValueError(f"preset {preset!r} of family conversation: expected one of {', '.join(PRESETS)}")
-    return PRESETS[preset]
+    return dict(PRESETS[preset])
+
+
+def build(
+    config: Config, inputs: Mapping[Modality, ModalityInput], classes: Sequence[str], *, seed: int
+) -> OverDialogues:
+    """A new model; the same seed gives the same weights."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = Conversation(config, single_frame_widths("conversation", inputs), len(classes))
+    return OverDialogues(network, config.training_conditions, len(classes))
+
+
+def config_from(values: Mapping[str, Any]) -> Config:
+    """The Config that dataclasses.asdict made these values of, after JSON."""
+    parts = {"schedule": Schedule(**values["schedule"]), "preparation": Preparation(**values["preparation"])}
+    return Config(**{**values, **parts})
 
 
 def _published(learning_rate: float, *, epochs: int = 60, batch_size: int = 32, weight_decay: float = 1e-5) -> Schedule:
@@ -116,10 +140,10 @@ PRESETS: Mapping[str, dict[str, Config]] = {
 class Conversation(nn.Module):
     """Features side by side, a context model, a classifier; or encoders, a fusion, a classifier."""
 
-    def __init__(self, config: Config, widths: Mapping[Modality, int], n_classes: int, n_speakers: int) -> None:
+    def __init__(self, config: Config, widths: Mapping[Modality, int], n_classes: int) -> None:
         super().__init__()
         self.config, self.modalities = config, tuple(widths)
-        layer = _fused(config, widths) if config.method in ("early", *FUSIONS) else _context(config, widths, n_speakers)
+        layer = _fused(config, widths) if config.method in ("early", *FUSIONS) else _context(config, widths)
         self.layer = layer
         self.classifier = nn.Linear(layer.out_features, n_classes)  # pyright: ignore[reportArgumentType]
 
@@ -180,11 +204,11 @@ class _Early(nn.Module):
         return self.fusion(torch.cat(parts, -1), lengths, present.any(0))
 
 
-def _context(config: Config, widths: Mapping[Modality, int], n_speakers: int) -> _Context:
+def _context(config: Config, widths: Mapping[Modality, int]) -> _Context:
     in_features = sum(widths.values())
     if config.method == "utterance":
         return _Context(None, in_features, config.width, config.dropout)
-    own = {"n_speakers": n_speakers} if config.method == "dialogue_gcn" else {}
+    own = {"n_speakers": config.speakers} if config.method == "dialogue_gcn" else {}
     layer = CONTEXTS[config.method](in_features=in_features, width=config.width, dropout=config.dropout, **own)
     return _Context(layer, in_features, config.width, config.dropout)
 

@@ -118,6 +118,8 @@ def config_from(values: Mapping[str, Any]) -> Config:
 class Mctn(nn.Module):
     """Reads the sources of one condition; the batch's other modalities are targets of the losses and nothing else."""
 
+    whole_dialogues = False
+
     def __init__(self, config: Config, inputs: Mapping[Modality, ModalityInput], n_classes: int) -> None:
         super().__init__()
         self.training_conditions = config.training_conditions

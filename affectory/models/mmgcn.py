@@ -11,29 +11,33 @@ cross-entropy; `official_code` builds 64 layers whatever its flag says, adds the
 classes (IEMOCAP) or takes a loss of its own (MELD, `official_code_meld`).
 
 Two things are ours. A speaker is known by the order in which it first speaks in the dialogue, so that any number of
-speakers and dialogues with new ones are served; who comes after `n_speakers` shares the last embedding. And `causal`
-turns the LSTM and the graph to the past, so that a running dialogue can be scored as it comes.
+speakers and dialogues with new ones are served; who comes after `speakers` of them shares the last embedding. And
+`causal` turns the LSTM and the graph to the past, so that a running dialogue can be scored as it comes.
 
 Shapes: G dialogues of at most N utterances, U utterances in all, M modalities, H width, C classes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from affectory.family import Schedule
+from affectory.inputs import STATISTICS, ModalityInput, Preparation
 from affectory.layers.bilstm import DialogueLSTM
 from affectory.layers.deep_gcn import DeepGCN
 from affectory.layers.dialogue_graph import DialogueGraph, dialogue_graph
 from affectory.layers.dialogues import lengths_of, order_of_appearance, spread
 from affectory.layers.dropout import Dropout, DropoutReLU
 from affectory.layers.utterance_loss import Loss, utterance_loss
+from affectory.models.over_dialogues import OverDialogues, single_frame_widths
 from affectory.vocabulary import Modality
+
+DEPLOYED = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +45,9 @@ class Config:
     """One experiment of the family; trailing comments give the authors' code for IEMOCAP."""
 
     schedule: Schedule
+    training_conditions: Literal["full", "missing", "full_and_missing"] = "full"
+    preparation: Preparation = STATISTICS
+    teacher: None = None
     width: int = 200  # 200: of every encoder
     graph_width: int = 100  # 100
     graph_layers: int = 4  # 64; the paper's best: 4
@@ -49,6 +56,7 @@ class Config:
     gamma: float = 1.0  # of edges across modalities: the slides have it, the code does not
     speaker: Literal["none", "text_add", "concat_all"] = "concat_all"  # text_add
     speaker_width: int = 50  # of concat_all; not told
+    speakers: int = 9  # told apart in a dialogue, by the order in which they first speak; later ones are one
     dropout: float = 0.4  # 0.4
     loss: Loss = "cross_entropy"  # class_weighted
     focal_gamma: float = 2.5  # 2.5, of focal_quirk
@@ -82,35 +90,68 @@ _DEBUG = replace(
     dropout=0.0,
 )
 
-PRESETS: Mapping[str, Config] = {
-    "default": _DEFAULT,
-    "quick": replace(
-        _DEFAULT,
-        schedule=replace(_DEFAULT.schedule, constant_epochs=8, decay_epochs=8),
-        width=100,
-        graph_width=50,
-        graph_layers=2,
+
+def _experiments(config: Config) -> dict[str, Config]:
+    """As published, on full rows; and the one that is registered, which has also seen rows that miss modalities."""
+    return {"mmgcn_full": config, "mmgcn": replace(config, training_conditions="full_and_missing")}
+
+
+PRESETS: Mapping[str, Mapping[str, Config]] = {
+    "default": _experiments(_DEFAULT),
+    "quick": _experiments(
+        replace(
+            _DEFAULT,
+            schedule=replace(_DEFAULT.schedule, constant_epochs=8, decay_epochs=8),
+            width=100,
+            graph_width=50,
+            graph_layers=2,
+        )
     ),
-    "paper": _PAPER,
-    "official_code": _OFFICIAL_CODE,
-    "official_code_meld": replace(
-        _OFFICIAL_CODE, schedule=_published(epochs=60, learning_rate=1e-3, weight_decay=0.0), loss="focal_quirk"
+    "paper": _experiments(_PAPER),
+    "official_code": _experiments(_OFFICIAL_CODE),
+    "official_code_meld": _experiments(
+        replace(
+            _OFFICIAL_CODE, schedule=_published(epochs=60, learning_rate=1e-3, weight_decay=0.0), loss="focal_quirk"
+        )
     ),
-    "causal": replace(_DEFAULT, causal=True),
-    "debug": _DEBUG,
+    "causal": _experiments(replace(_DEFAULT, causal=True)),
+    "debug": _experiments(_DEBUG),
 }
+
+
+def experiments(preset: str = "default") -> dict[str, Config]:
+    """MMGCN as published and as registered; ValueError for a preset that is not of PRESETS."""
+    if preset not in PRESETS:
+        raise ValueError(f"preset {preset!r} of family mmgcn: expected one of {', '.join(PRESETS)}")
+    return dict(PRESETS[preset])
+
+
+def build(
+    config: Config, inputs: Mapping[Modality, ModalityInput], classes: Sequence[str], *, seed: int
+) -> OverDialogues:
+    """A new model; the same seed gives the same weights."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = Mmgcn(config, single_frame_widths("mmgcn", inputs), len(classes))
+    return OverDialogues(network, config.training_conditions, len(classes))
+
+
+def config_from(values: Mapping[str, Any]) -> Config:
+    """The Config that dataclasses.asdict made these values of, after JSON."""
+    parts = {"schedule": Schedule(**values["schedule"]), "preparation": Preparation(**values["preparation"])}
+    return Config(**{**values, **parts})
 
 
 class Mmgcn(nn.Module):
     """Encoders, speaker embedding, graph, deep graph convolution, classifier; of the modalities that `widths` names."""
 
-    def __init__(self, config: Config, widths: Mapping[Modality, int], n_classes: int, n_speakers: int) -> None:
+    def __init__(self, config: Config, widths: Mapping[Modality, int], n_classes: int) -> None:
         super().__init__()
         self.config, self.modalities = config, tuple(widths)
         self.encoders = nn.ModuleList(nn.Linear(width, config.width) for width in widths.values())
         self.context = _context(config) if Modality.TEXTUAL in widths else None
         beside = config.speaker_width if config.speaker == "concat_all" else config.width
-        self.speaker = nn.Embedding(n_speakers, beside) if _has_speaker(config, self.modalities) else None
+        self.speaker = nn.Embedding(config.speakers, beside) if _has_speaker(config, self.modalities) else None
         in_features = config.width + (beside if config.speaker == "concat_all" else 0)
         self.dropout, self.relu = Dropout(config.dropout), DropoutReLU(config.dropout)
         self.graph = DeepGCN(

@@ -212,6 +212,8 @@ def config_from(values: Mapping[str, Any]) -> Config:
 class FullModality(nn.Module):
     """Encoders and a classifier: the teacher, the full-modality and, by its conditions, the augmented baseline."""
 
+    whole_dialogues = False
+
     def __init__(self, config: Config, inputs: Mapping[Modality, ModalityInput], n_classes: int) -> None:
         super().__init__()
         self.training_conditions = config.training_conditions
@@ -235,6 +237,8 @@ class FullModality(nn.Module):
 
 class Mmin(nn.Module):
     """The student: imagines what the teacher encodes of the missing modalities, and classifies from how it does."""
+
+    whole_dialogues = False
 
     def __init__(self, config: Config, inputs: Mapping[Modality, ModalityInput], n_classes: int) -> None:
         super().__init__()
@@ -292,6 +296,8 @@ class Mmin(nn.Module):
 
 class Experts(nn.Module):
     """The votes of the available modalities, added; the members' probabilities, averaged."""
+
+    whole_dialogues = False
 
     def __init__(self, config: Config, inputs: Mapping[Modality, ModalityInput], n_classes: int) -> None:
         super().__init__()

@@ -1,0 +1,74 @@
+"""The form in which a network over dialogues side by side is a model of a family.
+
+Shapes: B rows, G dialogues of at most N utterances, K ways of having modalities, M modalities, C classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from affectory.batches import Batch
+from affectory.inputs import ModalityInput
+from affectory.layers.dialogues import spread, valid_steps
+from affectory.layers.utterance_loss import UNLABELLED, inverse_shares
+from affectory.vocabulary import Modality
+
+
+class Network(Protocol):
+    """What mmgcn.Mmgcn and conversation.Conversation are."""
+
+    def __call__(self, x: Mapping[Modality, Tensor], mask: Tensor, speakers: Tensor, present: Tensor) -> Tensor: ...
+
+    def loss(self, logits: Tensor, labels: Tensor, class_weights: Tensor | None = None) -> Tensor: ...
+
+
+class OverDialogues(nn.Module):
+    """One vector an utterance and modality in, logits of every row out; rows of a dialogue see one another."""
+
+    whole_dialogues = True
+
+    def __init__(self, network: nn.Module, training_conditions: str, n_classes: int) -> None:
+        super().__init__()
+        self.network = network
+        self.training_conditions = training_conditions
+        self.register_buffer("class_weights", torch.ones(n_classes))
+
+    def weigh_classes(self, labels: Tensor) -> None:
+        """One over each class's share of the training labels int64 [n], for the losses that weight classes."""
+        self.class_weights = inverse_shares(labels, len(self.class_weights)).to(self.class_weights.device)
+
+    def forward(self, batch: Batch) -> Tensor:
+        return self.logits_under(batch, batch.available[None])[0]
+
+    def logits_under(self, batch: Batch, available: Tensor) -> Tensor:
+        order = _in_order(batch)
+        _, counts = batch.dialogue[order].unique_consecutive(return_counts=True)
+        mask = valid_steps(counts.tolist(), batch.dialogue.device)  # [G, N]
+        x = {modality: spread(frames[order, 0], mask) for modality, frames in batch.frames.items()}
+        speakers = spread(batch.speaker[order], mask)
+        ways = [self.network(x, mask, speakers, spread(held[order], mask))[mask] for held in available]
+        return torch.stack(ways)[:, order.argsort()]
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        labels = torch.where(batch.labels >= 0, batch.labels, UNLABELLED)
+        network: Network = self.network  # pyright: ignore[reportAssignmentType]
+        return {"classification": network.loss(self(batch)[None], labels[None], self.class_weights)}
+
+
+def _in_order(batch: Batch) -> Tensor:
+    """int64 [B]: the rows dialogue by dialogue, each in the order in which it was said."""
+    by_place = batch.index.argsort()
+    return by_place[batch.dialogue[by_place].argsort(stable=True)]
+
+
+def single_frame_widths(family: str, inputs: Mapping[Modality, ModalityInput]) -> dict[Modality, int]:
+    """Features of each modality; ValueError where one has several frames a row."""
+    if sequences := [modality.value for modality in inputs if not inputs[modality].single_frame]:
+        raise ValueError(
+            f"family {family} reads one vector a row, {sequences} have several: prepare them as statistics"
+        )
+    return {modality: fitted.model_width for modality, fitted in inputs.items()}
