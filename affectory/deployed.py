@@ -60,9 +60,10 @@ class DeployedModel:
         """Class probabilities of N rows; they depend on no other rows, or on those of their dialogue alone.
 
         The rows of a dialogue are given in the order in which they were said; `dialogues` and `speakers` are empty
-        where unknown: a row by itself, and one and the same speaker. Only models of conversations read them. `features` holds a list of N arrays [T, D] a modality, None (or T = 0) where a row misses it; a modality may be
-        left out altogether. ValueError, naming the row, what was expected and what came: another width, an unknown
-        modality or feature set (`feature_sets` says which the caller used), a value that is not finite, no modality.
+        where unknown: a row by itself, and one and the same speaker. Only models of conversations read them. `features`
+        holds a list of N arrays [T, D] a modality, None (or T = 0) where a row misses it; a modality may be left out
+        altogether. ValueError, naming the row, what was expected and what came: another width, an unknown modality or
+        feature set (`feature_sets` says which the caller used), a value that is not finite, no modality.
         """
         self._check_names(features, feature_sets or {})
         n_rows = max((len(rows) for rows in features.values()), default=0)
