@@ -74,8 +74,8 @@ class DeployedModel:
         if not n_rows:
             return Prediction(np.zeros((0, len(self.classes)), np.float32), [])
         sequences = {m: Sequences.from_rows(i.feature_set, rows[m], i.width) for m, i in self.inputs.items()}
-        told = {"dialogues": dialogues, "speakers": speakers}
-        data = PackedFeatures(sequences, np.full(n_rows, -1), self.inputs, **told)
+        labels = np.full(n_rows, -1)
+        data = PackedFeatures(sequences, labels, self.inputs, dialogues=dialogues, speakers=speakers)
         logits = logits_under(self.model, data, np.arange(n_rows), under=None)[0]
         used = [Condition(m for m in rows if rows[m][row] is not None) for row in range(n_rows)]
         temperatures = torch.tensor([[self.temperatures.get(condition, 1.0)] for condition in used])

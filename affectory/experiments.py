@@ -22,7 +22,6 @@ from affectory.evaluation import logits_under
 from affectory.family import Model
 from affectory.inputs import ModalityInput, Preparation, fit_inputs
 from affectory.models import FAMILIES
-from affectory.models.over_dialogues import OverDialogues
 from affectory.training import Callback, Fit, fit
 from affectory.vocabulary import Condition, Modality, Split, conditions
 
@@ -112,8 +111,8 @@ def train_experiment(
 
     def start(inputs: Inputs, data: PackedFeatures, rows: np.ndarray) -> Model:
         model = FAMILIES[family].build(config, inputs, fold.dataset.classes, seed=seed)
-        if isinstance(model, OverDialogues):
-            model.weigh_classes(data.labels[rows])
+        if model.whole_dialogues:
+            model.weigh_classes(data.labels[rows])  # pyright: ignore[reportAttributeAccessIssue]
         if config.teacher:
             model.learn_from(teacher, data)  # pyright: ignore[reportAttributeAccessIssue]
         return model

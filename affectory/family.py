@@ -40,7 +40,8 @@ class Schedule:
 class Model(Protocol):
     """A torch module of a family; B rows, K ways of having modalities, M modalities, C classes.
 
-    One whose config names a teacher also has learn_from(teacher, data: PackedFeatures), called before its training.
+    One whose config names a teacher also has learn_from(teacher, data: PackedFeatures), called before its training;
+    one of whole dialogues has weigh_classes(labels of the training rows).
     """
 
     training_conditions: str  # one of affectory.conditions.TRAINING_CONDITIONS

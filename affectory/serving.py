@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 
@@ -92,7 +92,7 @@ def read_rows(rows: pd.DataFrame, inputs: Mapping[Modality, ModalityInput]) -> d
     return features
 
 
-def read_names(cells: pd.Series) -> list[str]:
+def read_names(cells: Iterable[object]) -> list[str]:
     """As text, empty where missing."""
     return ["" if is_missing(cell) else str(cell) for cell in cells]
 

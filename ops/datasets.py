@@ -80,7 +80,7 @@ def _read(
     Dialogue by dialogue, in the order in which they were said; None when no wanted utterance has a label.
     """
     table = store.query(_LABELLED_AND_CONTEXT, [corpus, sorted(wanted)])
-    if not table["labelled"].any():
+    if not table["labelled"].to_numpy().any():
         return None
     ids = table["utterance_id"].tolist()
     classes = tuple(sorted(table.loc[table["labelled"], "emotion"].unique()))
