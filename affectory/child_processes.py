@@ -98,9 +98,9 @@ def _outcome(future: Future[Result], timeout_s: float) -> Result | Lost:
     try:
         return future.result()
     except TimeoutError:
-        return Lost("timeout", f"not finished within {timeout_s:g} s; allow more time or remove it")
+        return Lost("timeout", f"not finished within {timeout_s:g} s; allow more time or leave it out")
     except ProcessExpired as error:
-        return Lost("crashed", f"its process died twice, exit code {error.exitcode}; remove it")
+        return Lost("crashed", f"its process died, exit code {error.exitcode}; leave it out, or give it more memory")
     except BrokenProcessPool as error:
         return Lost("crashed", f"its process did not start or died at once: {error}")
     except Exception as error:  # whatever a decoder raises on a hostile item is that item's fault

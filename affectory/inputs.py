@@ -43,7 +43,7 @@ class ModalityInput:
     max_frames: int = MAX_FRAMES
     limit: float = LIMIT
     statistics: bool = False
-    projection: np.ndarray | None = None  # float32 [D, P]
+    projection: np.ndarray | None = None  # float32 [D, P]; None also where nothing varies
 
     @property
     def model_width(self) -> int:
@@ -88,7 +88,8 @@ def _fit(sequences: Sequences, labels: np.ndarray, rows: np.ndarray, preparation
         return fitted
     of_frame = np.repeat(labels[chosen], pooled.lengths[chosen])
     normalised = np.clip((frames - mean) / std, -fitted.limit, fitted.limit)
-    return replace(fitted, projection=within_class_whitening(normalised, of_frame, preparation))
+    projection = within_class_whitening(normalised, of_frame, preparation)
+    return replace(fitted, projection=projection if projection.size else None)
 
 
 def prepared(sequences: Sequences, fitted: ModalityInput) -> Sequences:
@@ -135,6 +136,8 @@ def within_class_whitening(frames: np.ndarray, labels: np.ndarray, preparation: 
     """
     classes, of_class = np.unique(labels, return_inverse=True)
     components = _principal_components(frames, preparation.whitening_rank)
+    if not components.size:
+        return components.astype(np.float32)
     reduced = frames @ components
     means = np.zeros((len(classes), reduced.shape[1]))
     np.add.at(means, of_class, reduced)
@@ -160,8 +163,11 @@ def _principal_components(frames: np.ndarray, most: int) -> np.ndarray:
 def speaker_normalised(dataset: Dataset) -> Dataset:
     """Every feature with each speaker's own mean and deviation over all of that speaker's frames removed.
 
-    Transductive: a test speaker's unlabelled rows are read. Rows without a speaker count as one speaker.
+    Transductive: a test speaker's unlabelled rows are read. Rows without a speaker count as one speaker; ValueError
+    when no row has one.
     """
+    if not any(dataset.speakers):
+        raise ValueError("no row names its speaker: expected speakers to normalise by, give them in utterances.csv")
     _, of_row = np.unique(np.asarray(dataset.speakers, object).astype(str), return_inverse=True)
     return replace(dataset, sequences={m: _by_group(s, of_row) for m, s in dataset.sequences.items()})
 

@@ -7,6 +7,7 @@ into place, so that a study which was killed goes on where it was, to the same w
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -30,6 +31,7 @@ from affectory.sweeps import sweep
 from affectory.vocabulary import Condition, Modality, conditions, missing_conditions
 
 LINEAR_SVM = "linear_svm"
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,8 @@ def mmin_rows(preset: str, modalities: Iterable[Modality], train_under: str = ""
 
     `preset` is one of the family mmin; its rivals have `quick`, `paper` and `debug` forms of their own and else take
     their default. `train_under`, one of TRAINING_CONDITIONS, is trained under by every row that is not bound to one
-    condition, in the place of what its preset says. ValueError for an unknown preset.
+    condition, in the place of what its preset says; but for the full baseline, which teaches. ValueError for an unknown
+    preset.
     """
     known = tuple(modalities)
     of_mmin = mmin.study_experiments(preset)
@@ -62,7 +65,12 @@ def mmin_rows(preset: str, modalities: Iterable[Modality], train_under: str = ""
     free = [Row(name, "mmin", config) for name, config in of_mmin.items()]
     free += [Row(name, "attention_fusion", config) for name, config in attention_fusion.experiments(rival).items()]
     if train_under:
-        free = [replace(row, config=replace(row.config, training_conditions=train_under)) for row in free]
+        free = [
+            row
+            if row.name == "full_baseline"
+            else replace(row, config=replace(row.config, training_conditions=train_under))
+            for row in free
+        ]
     bound = [Row("partial_baseline", "mmin", full, only, reads_all=False) for only in conditions(known)]
     translators = {mctn.condition_of(config): config for config in mctn.experiments(rival).values()}
     bound += [Row("mctn", "mctn", translators[only], only) for only in missing_conditions(known)]
@@ -84,34 +92,74 @@ class Cell:
     pictures: bool  # lay out what is imagined
 
 
-def run_cell(cell: Cell) -> list[str]:
-    """Train and score the cell's wanted rows, one after the other; the names of the rows that are done."""
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a cell's wanted rows, by name."""
+
+    done: list[str]
+    skipped: dict[str, str]  # why there is nothing to train or test on
+    failed: dict[str, str]
+
+
+def run_cell(cell: Cell) -> Outcome:
+    """Train and score the cell's wanted rows, one after the other; a row that fails takes no other with it."""
     torch.set_num_threads(1)
     dataset = replace(load_dataset(cell.dataset), splits=list(cell.splits))
     fold = Fold(dataset, torch.device(cell.device))
     trained: dict[str, Model] = {}
+    outcome = Outcome([], {}, {})
     for row in cell.rows:
-        wanted = row.name in cell.fingerprints
-        folder = cell.results / cell.fingerprints.get(row.name, "")
-        needed = row.name in {other.config.teacher for other in cell.rows if other.config is not None}
-        if wanted and folder.exists():
-            if needed:
-                trained[row.name] = load_deployed(folder / "deployed").model
+        if why := _nothing_for(row, fold):
+            outcome.skipped[row.name] = why
             continue
-        if row.family == LINEAR_SVM:
-            _keep(folder, *evaluate_linear_svm(dataset, fold.train, fold.val, fold.test))
-            continue
+        try:
+            _run_row(cell, row, fold, trained)
+            outcome.done.append(row.name)
+        except Exception as error:  # whatever it is, the other rows are still worth having
+            log.warning("row %s of fold %d, seed %d", row.name, cell.fold, cell.seed, exc_info=True)
+            outcome.failed[row.name] = f"{type(error).__name__}: {error}"
+    return outcome
+
+
+def _nothing_for(row: Row, fold: Fold) -> str:
+    """Why a row that is bound to one condition has nothing to train or test on in this fold; else empty."""
+    if row.only is None:
+        return ""
+    dataset = fold.dataset
+    for modality in row.only:
+        if not dataset.sequences[modality].lengths[fold.train].any():
+            return f"no training row of the fold has the {modality} modality"
+    there = np.any([dataset.sequences[modality].lengths[fold.train] > 0 for modality in row.only], axis=0)
+    if len(set(dataset.labels[fold.train][there].tolist())) < 2:
+        return f"its training rows with any of {row.only} are of one class"
+    if not rows_under(row.only, dataset.present[fold.test], dataset.modalities).any():
+        return f"no test row of the fold has just {row.only}, or everything"
+    return ""
+
+
+def _run_row(cell: Cell, row: Row, fold: Fold, trained: dict[str, Model]) -> None:
+    """Unless its folder is there already; a teacher joins `trained`."""
+    wanted = row.name in cell.fingerprints
+    folder = cell.results / cell.fingerprints.get(row.name, "")
+    needed = row.name in {other.config.teacher for other in cell.rows if other.config is not None}
+    if wanted and folder.exists():
+        if needed:
+            trained[row.name] = load_deployed(folder / "deployed").model
+    elif row.family == LINEAR_SVM:
+        _keep(folder, *evaluate_linear_svm(fold.dataset, fold.train, fold.val, fold.test))
+    else:
         model = _train_row(cell, row, fold, trained)
         if needed:
             trained[row.name] = model.model
         if wanted:
             _keep_trained(cell, row, folder, model, fold)
-    return list(cell.fingerprints)
 
 
 def _train_row(cell: Cell, row: Row, fold: Fold, trained: Mapping[str, Model]) -> Trained:
     of_row = fold if row.reads_all or row.only is None else Fold(fold.dataset.only(row.only), fold.device)
     checkpoint = cell.results / f"{cell.fingerprints[row.name]}.pt" if row.name in cell.fingerprints else None
+    if row.config.teacher and row.config.teacher not in trained:
+        raise ValueError(f"its teacher {row.config.teacher} was not trained")
     teacher = trained[row.config.teacher] if row.config.teacher else None
     return train_experiment(row.family, row.config, of_row, seed=cell.seed, teacher=teacher, checkpoint=checkpoint)
 

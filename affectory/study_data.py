@@ -33,7 +33,7 @@ EXPERIMENTS = {
     "full_baseline": ("the full-modality baseline", "encoders and a classifier, trained on full rows only"),
     "augmented_baseline": (
         "the augmented baseline",
-        "the same network, trained on full rows and on every missing condition made from them",
+        "the same network, trained on every missing condition made from them; save in official_code, on full rows too",
     ),
     "partial_baseline": (
         "the partial-modality baselines",

@@ -32,4 +32,4 @@ def mmin_study(
     counts = run_study(context, config, store, tracking, compute, workers)
     if counts is None:
         return dg.MaterializeResult(metadata={"skipped": "the corpus cannot feed this study; the log says why"})
-    return dg.MaterializeResult(metadata={**counts, **study_metadata(context, store, tracking)})
+    return dg.MaterializeResult(metadata={**counts, **study_metadata(context, config, store, tracking)})

@@ -135,6 +135,8 @@ def run_affectory(study: Study, folder: Path) -> dict[str, dict[str, float]]:
     for _, outcome in run_as_completed(run_cell, cells, workers=2, timeout_s=3600):
         if isinstance(outcome, Lost):
             raise RuntimeError(outcome.detail)
+        if outcome.failed:
+            raise RuntimeError(str(outcome.failed))
     found = []
     for cell in cells:
         for name, fingerprint in cell.fingerprints.items():

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import dagster as dg
@@ -30,6 +31,7 @@ from resources.workers import Workers
 STUDY = "mmin_study"
 
 TABLES = ("results", "predictions", "sweep", "imagined")
+TABLES_FOLDER = "tables"  # of a run's artifacts: what the store holds of it
 
 
 class StudyConfig(dg.Config):
@@ -72,14 +74,20 @@ def run_study(
     """Train, score and store what is new of the study; counts of trainings, or None where the corpus cannot feed it."""
     corpus = context.partition_key
     dataset, parts = read_folds(store, corpus)
-    why = next((why for splits in parts.values() if (why := unfit(dataset and replace(dataset, splits=splits)))), "")
-    if dataset is None or why:
-        context.log.info(f"{STUDY} skipped for corpus {corpus}: {why or 'no utterance has a label and a split'}")
+    if dataset is None:
+        context.log.info(
+            f"{STUDY} skipped for corpus {corpus}: no utterance has a label and a split. If the corpus has labels, "
+            "materialise its ingestion, features and missing_modality_sets first"
+        )
         return None
+    for fold, splits in parts.items():
+        if why := unfit(replace(dataset, splits=splits)):
+            context.log.info(f"{STUDY} skipped for corpus {corpus}: fold {fold}: {why}")
+            return None
     rows = _rows(config, dataset)
     staging = Path(workers.staging) / "studies"
     places = list(_places(config, rows, dataset, parts))
-    known = _delivered(store, tracking, corpus, {place.fingerprint for place in places})
+    known = _known(context, places, store, tracking)
     new = [place for place in places if place.fingerprint not in known]
     context.log.info(f"{STUDY} of {corpus}: {len(places)} trainings, {len(places) - len(new)} unchanged and reused")
     run_ids = dict(known)
@@ -89,7 +97,7 @@ def run_study(
         _run_cells(context, cells, new, store, tracking, workers, staging, run_ids)
         for folder in data.values():
             shutil.rmtree(folder)
-    store.keep_runs(corpus, STUDY, sorted({run_ids[place.fingerprint] for place in places}))
+    store.keep_runs(corpus, STUDY, sorted({run_ids[p.fingerprint] for p in places if p.fingerprint in run_ids}))
     return {"trainings": len(places), "reused": len(places) - len(new), "folds": len(parts), "rows": len(rows)}
 
 
@@ -97,12 +105,21 @@ def _rows(config: StudyConfig, dataset: Dataset) -> list[Row]:
     """The rows asked for, teachers before their students; ValueError names a row or switch that is not known."""
     if config.train_under and config.train_under not in TRAINING_CONDITIONS:
         raise ValueError(f"train_under {config.train_under!r}: expected one of {', '.join(TRAINING_CONDITIONS)}")
+    if not config.seeds or len(set(config.seeds)) < len(config.seeds) or min(config.seeds) < 0:
+        raise ValueError(f"seeds {config.seeds}: expected one or more different numbers, none below 0")
+    if config.speaker_normalised and not any(dataset.speakers):
+        raise ValueError(
+            f"speaker_normalised {config.speaker_normalised}: no utterance of the corpus names its speaker"
+        )
     if config.keep not in ("", "best", "last"):
         raise ValueError(f"keep {config.keep!r}: expected best, last or nothing")
     every = [_keeping(row, config.keep) for row in mmin_rows(config.preset, dataset.modalities, config.train_under)]
     names = {row.experiment for row in every}
     if unknown := sorted({*config.experiments, *config.speaker_normalised} - names):
-        raise ValueError(f"experiments {unknown}: expected some of {', '.join(sorted(names))}")
+        have = "".join(modality.key for modality in dataset.modalities)
+        raise ValueError(
+            f"experiments {unknown}: of a corpus with modalities {have}, expected some of {', '.join(sorted(names))}"
+        )
     wanted = set(config.experiments) | set(config.speaker_normalised) if config.experiments else names
     wanted |= {row.config.teacher for row in every if row.experiment in wanted and row.config is not None}
     return [row for row in every if row.experiment in wanted]
@@ -128,10 +145,11 @@ def _places(config: StudyConfig, rows: Sequence[Row], dataset: Dataset, parts: d
                     if suffix and row.experiment not in config.speaker_normalised:
                         continue
                     seeds = tuple(config.seeds) if row.family == LINEAR_SVM else (seed,)
-                    yield Place(fold, seed, row, suffix, _fingerprint(row, by_name, seed, suffix, data), seeds)
+                    chance = None if row.family == LINEAR_SVM else seed
+                    yield Place(fold, seed, row, suffix, _fingerprint(row, by_name, chance, suffix, data), seeds)
 
 
-def _fingerprint(row: Row, rows: dict[str, Row], seed: int, suffix: str, data: str) -> str:
+def _fingerprint(row: Row, rows: dict[str, Row], seed: int | None, suffix: str, data: str) -> str:
     """Names a training: row and condition, data, configuration and its teacher's, seed, recipe and torch release."""
     chain: list[Any] = []
     current: Row | None = row
@@ -142,12 +160,36 @@ def _fingerprint(row: Row, rows: dict[str, Row], seed: int, suffix: str, data: s
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def _delivered(store: FeatureStore, tracking: Tracking, corpus: str, wanted: set[str]) -> dict[str, str]:
-    """fingerprint -> run id of the trainings that are finished in MLflow and whose results are stored."""
-    stored = store.query("SELECT DISTINCT mlflow_run_id FROM results WHERE corpus = ? AND family = ?", [corpus, STUDY])
-    ids = set(stored["mlflow_run_id"])
-    finished = tracking.finished_fingerprints(corpus, STUDY) if ids else {}
-    return {name: run_id for name, run_id in finished.items() if name in wanted and run_id in ids}
+def _known(
+    context: dg.AssetExecutionContext, places: Sequence[Place], store: FeatureStore, tracking: Tracking
+) -> dict[str, str]:
+    """fingerprint -> run id of what is finished in MLflow; results that have left the store come back from there."""
+    corpus = context.partition_key
+    finished = tracking.finished_fingerprints(corpus, STUDY)
+    rows = store.query(
+        "SELECT mlflow_run_id, list(DISTINCT seed) AS seeds FROM results WHERE corpus = ? AND family = ? GROUP BY ALL",
+        [corpus, STUDY],
+    )
+    stored = dict(zip(rows["mlflow_run_id"], rows["seeds"], strict=True))
+    known, gone = {}, []
+    for place in places:
+        if run_id := finished.get(place.fingerprint):
+            known[place.fingerprint] = run_id
+            if not set(place.seeds) <= set(stored.get(run_id, ())):
+                gone.append(place)
+    tables = _no_tables()
+    for place in gone:
+        with TemporaryDirectory() as folder:
+            try:
+                files = tracking.download(known[place.fingerprint], TABLES_FOLDER, Path(folder))
+            except FileNotFoundError as error:
+                context.log.warning(f"{place.experiment}: run {known.pop(place.fingerprint)} has no tables: {error}")
+                continue
+            _add(tables, place, files, known[place.fingerprint])
+    if gone:
+        _store(store, corpus, tables)
+        context.log.info(f"{STUDY} of {corpus}: results of {len(gone)} trainings brought back from MLflow")
+    return known
 
 
 def _written(dataset: Dataset, suffixes: set[str], staging: Path) -> dict[str, Path]:
@@ -211,13 +253,16 @@ def _run_cells(
         if isinstance(outcome, Lost):
             lost.append(f"fold {cell.fold} seed {cell.seed}: {outcome.detail}")
         else:
-            of_cell = [by_fingerprint[fingerprint] for fingerprint in cell.fingerprints.values()]
-            run_ids |= _deliver(context, of_cell, staging, store, tracking)
+            done = [by_fingerprint[cell.fingerprints[name]] for name in outcome.done if name in cell.fingerprints]
+            run_ids |= _deliver(context, done, staging, store, tracking)
+            for name, why in outcome.skipped.items():
+                context.log.info(f"{name} of fold {cell.fold}, seed {cell.seed} is left out: {why}")
+            lost += [f"{name} of fold {cell.fold}, seed {cell.seed}: {why}" for name, why in outcome.failed.items()]
         report(number, len(cells))
     if lost:
         raise dg.Failure(
-            f"{len(lost)} of {len(cells)} cells of the study were lost, the others are stored: {'; '.join(lost)}. "
-            "Materialise again: finished trainings are kept"
+            f"a part of the study was lost, the rest is stored: {'; '.join(lost)}. Mend what is named, or leave it out "
+            "by `experiments`, and materialise again: finished trainings are kept"
         )
 
 
@@ -229,20 +274,27 @@ def _deliver(
     tracking: Tracking,
 ) -> dict[str, str]:
     """Each training to MLflow, all their rows to the store; then their folders go. fingerprint -> run id."""
-    corpus, run_ids = context.partition_key, {}
-    tables: dict[str, list[pd.DataFrame]] = {name: [] for name in TABLES}
+    run_ids, tables = {}, _no_tables()
     for place in places:
         folder = staging / place.fingerprint
         run_ids[place.fingerprint] = _log_run(context, place, folder, tracking)
-        for name in TABLES:
-            if (file := folder / f"{name}.parquet").exists() and len(rows := pd.read_parquet(file)):
-                keys = {"family": STUDY, "experiment": place.experiment, "fold": place.fold}
-                of_run = rows.assign(**keys, mlflow_run_id=run_ids[place.fingerprint])
-                tables[name] += [of_run.assign(seed=seed) for seed in place.seeds]
-    _store(store, corpus, tables)
+        _add(tables, place, folder, run_ids[place.fingerprint])
+    _store(store, context.partition_key, tables)
     for place in places:
         shutil.rmtree(staging / place.fingerprint)
     return run_ids
+
+
+def _no_tables() -> dict[str, list[pd.DataFrame]]:
+    return {name: [] for name in TABLES}
+
+
+def _add(tables: dict[str, list[pd.DataFrame]], place: Place, folder: Path, run_id: str) -> None:
+    """The rows of one training, from its files in `folder`."""
+    for name, parts in tables.items():
+        if (file := folder / f"{name}.parquet").exists() and len(rows := pd.read_parquet(file)):
+            keys = {"family": STUDY, "experiment": place.experiment, "fold": place.fold}
+            parts += [rows.assign(**keys, mlflow_run_id=run_id, seed=seed) for seed in place.seeds]
 
 
 def _store(store: FeatureStore, corpus: str, tables: dict[str, list[pd.DataFrame]]) -> None:
@@ -285,6 +337,8 @@ def _log_run(context: dg.AssetExecutionContext, place: Place, folder: Path, trac
                 for condition, metric, value in results[["condition", "metric", "value"]].itertuples(index=False)
             }
         )
+        for file in sorted(folder.glob("*.parquet")):
+            run.log_file(file, TABLES_FOLDER)
         for file in sorted((folder / "deployed").iterdir()) if (folder / "deployed").exists() else ():
             run.log_file(file, "deployed")
     return run.run_id

@@ -1,5 +1,7 @@
 """What is shown of a study, as SQL over the store; its pictures to MLflow."""
 
+import logging
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -8,7 +10,8 @@ import pandas as pd
 
 from affectory.study_report import StudyData, findings, pictures, to_markdown
 from ops.pictures import inline
-from ops.study import STUDY
+from ops.study import STUDY, StudyConfig
+from ops.training import flattened
 from resources.feature_store import FeatureStore
 from resources.tracking import Tracking
 
@@ -36,14 +39,24 @@ FIRST_RUN = """
 SELECT fold, seed, any_value(mlflow_run_id) AS run_id FROM results
 WHERE corpus = ? AND family = ? AND experiment = 'mmin' GROUP BY ALL ORDER BY ALL LIMIT 1
 """
+# What was tested in a fold whose test part it is not in today.
+ELSEWHERE = """
+SELECT 1 FROM predictions p ANTI JOIN folds f
+    ON f.corpus = p.corpus AND f.fold = p.fold AND f.utterance_id = p.utterance_id AND f.split = 'test'
+WHERE p.corpus = ? AND p.family = ? LIMIT 1
+"""
 TABLE_FILE = "tables.md"
+log = logging.getLogger(__name__)
 
 
 def study_data(store: FeatureStore, tracking: Tracking, corpus: str, study: str = STUDY) -> StudyData | None:
-    """All that is stored of a study; None where it has no results."""
+    """All that is stored of a study; None where it has no results, or they are of folds that are no more."""
     keys = [corpus, study]
     results = store.query("SELECT * FROM results WHERE corpus = ? AND family = ?", keys)
     if results.empty:
+        return None
+    if not store.query(ELSEWHERE, keys).empty:
+        log.warning("%s of %s is not shown: the folds have changed since; make study CORPUS=%s", study, corpus, corpus)
         return None
     of_folds = sorted(set(results["fold"]))
     units = store.query(UNITS, [corpus])
@@ -66,16 +79,18 @@ def study_data(store: FeatureStore, tracking: Tracking, corpus: str, study: str 
 
 
 def study_metadata(
-    context: dg.AssetExecutionContext, store: FeatureStore, tracking: Tracking
+    context: dg.AssetExecutionContext, config: StudyConfig, store: FeatureStore, tracking: Tracking
 ) -> dict[str, dg.MetadataValue]:
     """Findings, tables and pictures for Dagster's page; the same files as artifacts of one MLflow run."""
     data = study_data(store, tracking, context.partition_key)
-    assert data is not None, "the study has just been stored"
+    if data is None:
+        raise dg.Failure("no row of the study could be trained and tested in any fold; the log says why of each")
+    data = replace(data, runs_note=_note(config))
     drawn, tables, sentences = pictures(data, form="png"), to_markdown(data), findings(data)
     tags = {"dagster_run_id": context.run_id, "corpus": context.partition_key, "family": STUDY}
     with (
         TemporaryDirectory() as folder,
-        tracking.run(context.partition_key, STUDY, parameters={}, tags=tags) as run,
+        tracking.run(context.partition_key, STUDY, parameters=flattened(config.model_dump()), tags=tags) as run,
     ):
         for name, content in {TABLE_FILE: tables.encode(), **{f"{n}.png": p for n, p in drawn.items()}}.items():
             (Path(folder) / name).write_bytes(content)
@@ -84,6 +99,13 @@ def study_metadata(
         context.log.info(sentence)
     texts = {"findings": "\n".join(f"- {sentence}" for sentence in sentences), "tables": tables}
     return {name: dg.MetadataValue.md(text) for name, text in {**texts, **_inlined(drawn)}.items()}
+
+
+def _note(config: StudyConfig) -> str:
+    """Which preset, and what of it was changed."""
+    kept = {"": "", "best": "; every network keeps its best epoch", "last": "; every network keeps its last epoch"}
+    under = f"; rows that are free to be are trained under {config.train_under}" if config.train_under else ""
+    return f"Preset {config.preset}{kept[config.keep]}{under}."
 
 
 def _inlined(drawn: dict[str, bytes]) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """Where a deployment keeps what it makes, and the resources built on those places.
 
-`python -m pipelines.deployment` prepares the folders and Dagster's own settings; it is safe to repeat.
+`python -m pipelines.deployment` prepares the folders and Dagster's own settings, and frees what killed runs held; it is
+safe to repeat.
 """
 
 import os
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from pipelines.dead_runs import release_dead_runs
 from resources.compute import Compute
 from resources.corpus_folders import CorpusFolders
 from resources.feature_store import FeatureStore
@@ -93,4 +95,8 @@ def resources(places: Places) -> dict[str, dg.ConfigurableResource]:
 
 
 if __name__ == "__main__":
-    prepare(Places.from_environment())
+    places = Places.from_environment()
+    prepare(places)
+    with dg.DagsterInstance.from_config(str(places.dagster)) as instance:
+        for line in release_dead_runs(instance):
+            print(line)

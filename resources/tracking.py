@@ -1,6 +1,7 @@
 """MLflow: runs with their metrics and files, and the registry. While its server is away nothing is lost or stalled."""
 
 import logging
+import posixpath
 import re
 import shutil
 import time
@@ -103,7 +104,8 @@ class Tracking(dg.ConfigurableResource):
                 wanted = f"tags.study = '{study}' AND attributes.status = 'FINISHED'"
                 while experiment and page != "":
                     runs = client.search_runs([experiment.experiment_id], wanted, max_results=1000, page_token=page)
-                    found |= {run.data.tags.get("fingerprint", ""): run.info.run_id for run in reversed(runs)}
+                    of_page = {run.data.tags.get("fingerprint", ""): run.info.run_id for run in reversed(runs)}
+                    found = of_page | found  # newest first: of two runs of one training the later counts
                     page = runs.token or ""
         except TrackingAwayError as away:
             log.warning("no earlier run is looked for: %s", away)
@@ -122,7 +124,7 @@ class Tracking(dg.ConfigurableResource):
         return pd.DataFrame(by_epoch, columns=["epoch", "name", "value"])
 
     def download(self, run_id: str, path: str, folder: Path) -> Path:
-        """Copy a file or folder that a run logged into `folder`; returns where it is there."""
+        """Copy what a run logged at `path` into `folder`; returns where it is there. FileNotFoundError if it is not."""
         kept = self._spooled(run_id).files / path
         if kept.is_dir():
             return Path(shutil.copytree(kept, folder / path, dirs_exist_ok=True))
@@ -130,7 +132,11 @@ class Tracking(dg.ConfigurableResource):
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             return Path(shutil.copyfile(kept, folder / path))
         with self.store.asking() as client:
-            return Path(client.download_artifacts(self._delivered(client, run_id), path, str(folder)))
+            found = self._delivered(client, run_id)
+            parent, name = posixpath.split(path)
+            if path not in {file.path for file in client.list_artifacts(found, parent or None)}:
+                raise FileNotFoundError(f"run {run_id}: nothing named {name} was logged in {parent or 'its artifacts'}")
+            return Path(client.download_artifacts(found, path, str(folder)))
 
     def register(self, corpus: str, family: str, model_uri: str, run_id: str) -> Registered:
         """Register the run's logged model, `models:/<model id>`, as a version of `<corpus>-<family>`; once a run.

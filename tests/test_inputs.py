@@ -205,7 +205,7 @@ def test_rows_without_a_speaker_count_as_one_and_a_constant_feature_becomes_zero
     rows = [np.array([[1.0, 5.0]]), np.array([[3.0, 5.0]]), None]
     dataset = Dataset(["a", "b", "c"], np.zeros(3, int), ("x",), {A: Sequences.from_rows("set", rows, 2)}, [""] * 3,
                       [""] * 3, ["train"] * 3)  # fmt: skip
-    for speakers in ([""] * 3, [None] * 3):
+    for speakers in (["", "", "ann"], [None, None, "ann"]):
         normalised = speaker_normalised(replace(dataset, speakers=speakers))
         assert normalised.sequences[A].frames.tolist() == [[-1, 0], [1, 0]]
 
@@ -238,3 +238,17 @@ def test_a_deployed_model_reads_as_much_of_an_endless_row_as_its_training_did(tm
     predicted = load_deployed(tmp_path).predict(features).probabilities
     expected = np.exp(seen) / np.exp(seen).sum(1, keepdims=True)
     np.testing.assert_allclose(predicted, expected, atol=1e-6)
+
+
+def test_a_modality_that_never_varies_is_left_unwhitened():
+    dataset = small_dataset(12)
+    textual = dataset.sequences[Modality.TEXTUAL]
+    dataset.sequences[Modality.TEXTUAL] = replace(textual, frames=np.ones_like(textual.frames))
+    fitted = fit_inputs(dataset, dataset.rows("train"), Preparation(statistics=True, whitening_rank=5))
+    assert fitted[Modality.TEXTUAL].projection is None and fitted[Modality.ACOUSTIC].projection is not None
+    assert not prepared(dataset.sequences[Modality.TEXTUAL], fitted[Modality.TEXTUAL]).frames.any()
+
+
+def test_speaker_wise_normalisation_of_nobodys_rows_is_refused():
+    with pytest.raises(ValueError, match="no row names its speaker"):
+        speaker_normalised(replace(small_dataset(4), speakers=[""] * 4))

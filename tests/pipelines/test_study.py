@@ -84,3 +84,30 @@ def test_an_unknown_row_is_refused_with_the_known_ones(studied):
     deployment, _ = studied
     result, _ = study(deployment, experiments=["mimn"])
     assert not result.success
+
+
+def test_what_was_left_out_for_once_comes_back_without_training(studied):
+    deployment, _ = studied
+    assert study(deployment, speaker_normalised=["best"])[0].success
+    before = deployment.query("SELECT * FROM results WHERE family = 'mmin_study' ORDER BY ALL")
+    assert study(deployment, experiments=["full_baseline"])[0].success
+    assert len(deployment.query("SELECT * FROM results WHERE family = 'mmin_study'")) < len(before)
+    result, metadata = study(deployment, speaker_normalised=["best"])
+    assert result.success and metadata["reused"] == metadata["trainings"]
+    assert deployment.query("SELECT * FROM results WHERE family = 'mmin_study' ORDER BY ALL").equals(before)
+
+
+@pytest.mark.parametrize("seeds", [[], [2, 2], [-1]])
+def test_seeds_that_name_no_training_are_refused_and_nothing_is_lost(studied, seeds: list[int]):
+    deployment, _ = studied
+    result, _ = study(deployment, seeds=seeds)
+    assert not result.success
+    assert len(deployment.query("SELECT 1 FROM results WHERE family = 'mmin_study'"))
+
+
+def test_results_of_folds_that_are_no_more_are_not_shown_and_the_report_is_still_made(studied):
+    deployment, _ = studied
+    folds = {"missing_modality_sets": {"config": {}}}
+    assert deployment.run("demo", select="key:missing_modality_sets", config=folds).success
+    assert deployment.run("demo", select="key:evaluation_report").success
+    assert "MCTN" not in (deployment.places.reports / "demo" / "evaluation.html").read_text()
