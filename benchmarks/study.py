@@ -2,8 +2,8 @@
 
     python benchmarks/study.py [--utterances 400] [--folds 2] [--seeds 2] [--shorter 2] [--preset default] [--rows 5]
 
-A study: the full baseline, the augmented baseline, MMIN of a preset and (but with --rows 3) its ablations in every fold and
-seed, eight tenths of the utterances to train on, one to validate, one to test, on a made corpus of MMIN's own widths
+A study: the full baseline, the augmented baseline, MMIN of a preset and (but with --rows 3) its ablations in every fold
+and seed, eight tenths of the utterances to train on, one to validate, one to test, on a made corpus of MMIN's widths
 (130 a 0.1 s, 342 a face, 1024 a token) and of utterances as long as MELD's (median 2.5 s, few of over 10), whose
 classes can be told apart. Seconds are of a fresh process, its start and imports included; CPU seconds are of it and its
 children. Both forms have the same layers, weights at the start, batch size, epochs, Adam and clipping:
