@@ -94,9 +94,11 @@ def run_study(
     if new:
         data = _written(dataset, {place.suffix for place in new}, staging)
         cells = _cells(new, rows, data, parts, staging, str(compute.torch_device()))
-        _run_cells(context, cells, new, store, tracking, workers, staging, run_ids)
-        for folder in data.values():
-            shutil.rmtree(folder)
+        try:
+            _run_cells(context, cells, new, store, tracking, workers, staging, run_ids)
+        finally:
+            for folder in data.values():
+                shutil.rmtree(folder)
     store.keep_runs(corpus, STUDY, sorted({run_ids[p.fingerprint] for p in places if p.fingerprint in run_ids}))
     return {"trainings": len(places), "reused": len(places) - len(new), "folds": len(parts), "rows": len(rows)}
 
@@ -163,7 +165,11 @@ def _fingerprint(row: Row, rows: dict[str, Row], seed: int | None, suffix: str, 
 def _known(
     context: dg.AssetExecutionContext, places: Sequence[Place], store: FeatureStore, tracking: Tracking
 ) -> dict[str, str]:
-    """fingerprint -> run id of what is finished in MLflow; results that have left the store come back from there."""
+    """fingerprint -> run id of what is finished in MLflow; results that have left the store come back from there.
+
+    Others leave the store before anything is trained, so that a study which is killed never shows two configurations;
+    not so while MLflow is away, which tells nothing.
+    """
     corpus = context.partition_key
     finished = tracking.finished_fingerprints(corpus, STUDY)
     rows = store.query(
@@ -175,8 +181,10 @@ def _known(
     for place in places:
         if run_id := finished.get(place.fingerprint):
             known[place.fingerprint] = run_id
-            if not set(place.seeds) <= set(stored.get(run_id, ())):
+            if set(place.seeds) != set(stored.get(run_id, ())):
                 gone.append(place)
+    if finished:
+        store.keep_runs(corpus, STUDY, sorted(set(known.values()) - {known[place.fingerprint] for place in gone}))
     tables = _no_tables()
     for place in gone:
         with TemporaryDirectory() as folder:
@@ -253,8 +261,8 @@ def _run_cells(
         if isinstance(outcome, Lost):
             lost.append(f"fold {cell.fold} seed {cell.seed}: {outcome.detail}")
         else:
-            done = [by_fingerprint[cell.fingerprints[name]] for name in outcome.done if name in cell.fingerprints]
-            run_ids |= _deliver(context, done, staging, store, tracking)
+            trained = [by_fingerprint[cell.fingerprints[name]] for name in outcome.done if name in cell.fingerprints]
+            run_ids |= _deliver(context, trained, staging, store, tracking)
             for name, why in outcome.skipped.items():
                 context.log.info(f"{name} of fold {cell.fold}, seed {cell.seed} is left out: {why}")
             lost += [f"{name} of fold {cell.fold}, seed {cell.seed}: {why}" for name, why in outcome.failed.items()]

@@ -97,6 +97,15 @@ def test_what_was_left_out_for_once_comes_back_without_training(studied):
     assert deployment.query("SELECT * FROM results WHERE family = 'mmin_study' ORDER BY ALL").equals(before)
 
 
+def test_a_machine_without_chance_stands_for_the_seeds_that_are_asked_for(studied):
+    deployment, _ = studied
+    for seeds, reused in (([0], 3), ([0, 1], 3), ([1], 3)):
+        result, metadata = study(deployment, experiments=["linear_svm"], seeds=seeds)
+        assert result.success and metadata["reused"] == reused
+        stored = deployment.query("SELECT DISTINCT seed FROM results WHERE family = 'mmin_study'")
+        assert sorted(stored["seed"]) == seeds
+
+
 @pytest.mark.parametrize("seeds", [[], [2, 2], [-1]])
 def test_seeds_that_name_no_training_are_refused_and_nothing_is_lost(studied, seeds: list[int]):
     deployment, _ = studied
