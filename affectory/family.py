@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, Self
+from typing import Any, Literal, Protocol, Self, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from affectory.batches import Batch
-from affectory.inputs import ModalityInput
+from affectory.inputs import ModalityInput, Preparation
 from affectory.vocabulary import Modality
+
+Config = TypeVar("Config")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,3 +99,28 @@ class Family(Protocol):
     def config_from(self, values: Mapping[str, Any]) -> Any:
         """The config that dataclasses.asdict made these plain values of."""
         ...
+
+
+# What the files of affectory/models share.
+
+
+def experiments_of(family: str, presets: Mapping[str, Mapping[str, Config]], preset: str) -> dict[str, Config]:
+    """Those of a preset; ValueError, with the known ones, for another."""
+    if preset not in presets:
+        raise ValueError(f"preset {preset!r} of family {family}: expected one of {', '.join(presets)}")
+    return dict(presets[preset])
+
+
+def restored(kind: type[Config], values: Mapping[str, Any]) -> Config:
+    """The config that dataclasses.asdict made these values of, after JSON, which has lists for tuples."""
+    plain = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+    parts = {"schedule": Schedule(**values["schedule"]), "preparation": Preparation(**values["preparation"])}
+    return kind(**{**plain, **parts})
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """What is drawn within depends on the seed alone, and the caller's chance is left as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield

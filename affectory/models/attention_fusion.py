@@ -19,12 +19,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from affectory.batches import Batch
-from affectory.family import Schedule
+from affectory.family import Schedule, experiments_of, restored, seeded
 from affectory.inputs import FRAMES, ModalityInput, Preparation
 from affectory.layers.modality_attention import ModalityAttention
 from affectory.layers.modality_encoders import ModalityEncoders
@@ -50,9 +49,7 @@ class Config:
 
 def experiments(preset: str = "default") -> dict[str, Config]:
     """The rows by name; `preset` is one of PRESETS (ValueError otherwise)."""
-    if preset not in PRESETS:
-        raise ValueError(f"preset {preset!r} of family attention_fusion: expected one of {', '.join(PRESETS)}")
-    return PRESETS[preset]
+    return experiments_of("attention_fusion", PRESETS, preset)
 
 
 def _rows(schedule: Schedule, **changes: Any) -> dict[str, Config]:
@@ -89,15 +86,13 @@ def build(
     seed: int,
 ) -> AttentionFusion:
     """A new model; the same seed gives the same weights."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         return AttentionFusion(config, inputs, len(classes))
 
 
 def config_from(values: Mapping[str, Any]) -> Config:
     """The Config that dataclasses.asdict made these values of, after JSON."""
-    parts = {"schedule": Schedule(**values["schedule"]), "preparation": Preparation(**values["preparation"])}
-    return Config(**{**values, **parts, "kernel_sizes": tuple(values["kernel_sizes"])})
+    return restored(Config, values)
 
 
 class AttentionFusion(nn.Module):

@@ -16,7 +16,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from affectory.family import Schedule
+from affectory.family import Schedule, experiments_of, restored
 from affectory.inputs import STATISTICS, ModalityInput, Preparation
 from affectory.layers.bilstm import DialogueLSTM
 from affectory.layers.dialogues import lengths_of, order_of_appearance, spread
@@ -32,7 +32,7 @@ from affectory.layers.fusion.late import LateFusion
 from affectory.layers.fusion.mfn import MFN
 from affectory.layers.fusion.mult import MulT
 from affectory.layers.utterance_loss import Loss, utterance_loss
-from affectory.models.over_dialogues import OverDialogues, single_frame_widths
+from affectory.models.over_dialogues import OverDialogues, over_dialogues
 from affectory.vocabulary import Modality
 
 DEPLOYED = ()  # rows of a study
@@ -68,25 +68,19 @@ class Config:
 
 def experiments(preset: str = "default") -> dict[str, Config]:
     """The rows by name; `preset` is one of PRESETS (ValueError otherwise)."""
-    if preset not in PRESETS:
-        raise ValueError(f"preset {preset!r} of family conversation: expected one of {', '.join(PRESETS)}")
-    return dict(PRESETS[preset])
+    return experiments_of("conversation", PRESETS, preset)
 
 
 def build(
     config: Config, inputs: Mapping[Modality, ModalityInput], classes: Sequence[str], *, seed: int
 ) -> OverDialogues:
     """A new model; the same seed gives the same weights."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        network = Conversation(config, single_frame_widths("conversation", inputs), len(classes))
-    return OverDialogues(network, config.training_conditions, len(classes))
+    return over_dialogues(Conversation, config, inputs, classes, seed=seed)
 
 
 def config_from(values: Mapping[str, Any]) -> Config:
     """The Config that dataclasses.asdict made these values of, after JSON."""
-    parts = {"schedule": Schedule(**values["schedule"]), "preparation": Preparation(**values["preparation"])}
-    return Config(**{**values, **parts})
+    return restored(Config, values)
 
 
 def _published(learning_rate: float, *, epochs: int = 60, batch_size: int = 32, weight_decay: float = 1e-5) -> Schedule:

@@ -40,7 +40,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from affectory.batches import Batch
-from affectory.family import Schedule
+from affectory.family import Schedule, experiments_of, restored, seeded
 from affectory.inputs import FRAMES, ModalityInput, Preparation
 from affectory.vocabulary import MODALITIES, Condition, Modality, missing_conditions
 
@@ -65,9 +65,7 @@ class Config:
 
 def experiments(preset: str = "default") -> dict[str, Config]:
     """`mctn_a` to `mctn_vt`, a row a missing condition; `preset` is one of PRESETS (ValueError otherwise)."""
-    if preset not in PRESETS:
-        raise ValueError(f"preset {preset!r} of family mctn: expected one of {', '.join(PRESETS)}")
-    return PRESETS[preset]
+    return experiments_of("mctn", PRESETS, preset)
 
 
 def condition_of(config: Config) -> Condition:
@@ -104,15 +102,13 @@ def build(
             f"mctn of condition {condition_of(config)}: expected a missing condition of the modalities "
             f"{', '.join(inputs)}, one of {', '.join(map(str, possible)) or 'none'}"
         )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         return Mctn(config, inputs, len(classes))
 
 
 def config_from(values: Mapping[str, Any]) -> Config:
     """The Config that dataclasses.asdict made these values of, after JSON."""
-    parts = {"schedule": Schedule(**values["schedule"]), "preparation": Preparation(**values["preparation"])}
-    return Config(**{**values, **parts})
+    return restored(Config, values)
 
 
 class Mctn(nn.Module):

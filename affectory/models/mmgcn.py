@@ -26,7 +26,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from affectory.family import Schedule
+from affectory.family import Schedule, experiments_of, restored
 from affectory.inputs import STATISTICS, ModalityInput, Preparation
 from affectory.layers.bilstm import DialogueLSTM
 from affectory.layers.deep_gcn import DeepGCN
@@ -34,7 +34,7 @@ from affectory.layers.dialogue_graph import DialogueGraph, dialogue_graph
 from affectory.layers.dialogues import lengths_of, order_of_appearance, spread
 from affectory.layers.dropout import Dropout, DropoutReLU
 from affectory.layers.utterance_loss import Loss, utterance_loss
-from affectory.models.over_dialogues import OverDialogues, single_frame_widths
+from affectory.models.over_dialogues import OverDialogues, over_dialogues
 from affectory.vocabulary import Modality
 
 DEPLOYED = ()
@@ -121,25 +121,19 @@ PRESETS: Mapping[str, Mapping[str, Config]] = {
 
 def experiments(preset: str = "default") -> dict[str, Config]:
     """MMGCN as published and as registered; ValueError for a preset that is not of PRESETS."""
-    if preset not in PRESETS:
-        raise ValueError(f"preset {preset!r} of family mmgcn: expected one of {', '.join(PRESETS)}")
-    return dict(PRESETS[preset])
+    return experiments_of("mmgcn", PRESETS, preset)
 
 
 def build(
     config: Config, inputs: Mapping[Modality, ModalityInput], classes: Sequence[str], *, seed: int
 ) -> OverDialogues:
     """A new model; the same seed gives the same weights."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        network = Mmgcn(config, single_frame_widths("mmgcn", inputs), len(classes))
-    return OverDialogues(network, config.training_conditions, len(classes))
+    return over_dialogues(Mmgcn, config, inputs, classes, seed=seed)
 
 
 def config_from(values: Mapping[str, Any]) -> Config:
     """The Config that dataclasses.asdict made these values of, after JSON."""
-    parts = {"schedule": Schedule(**values["schedule"]), "preparation": Preparation(**values["preparation"])}
-    return Config(**{**values, **parts})
+    return restored(Config, values)
 
 
 class Mmgcn(nn.Module):

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from affectory.batches import Batch, PackedFeatures
-from affectory.family import Schedule
+from affectory.family import Schedule, experiments_of, restored, seeded
 from affectory.inputs import FRAMES, ModalityInput, Preparation
 from affectory.layers.autoencoder import ImaginationAutoencoder
 from affectory.layers.cra import CascadeResidualAutoencoder
@@ -62,9 +62,7 @@ class Config:
 
 def experiments(preset: str = "default") -> dict[str, Config]:
     """What is trained to be registered, and its baselines, teacher first; ValueError for a preset not of PRESETS."""
-    if preset not in PRESETS:
-        raise ValueError(f"preset {preset!r} of family mmin: expected one of {', '.join(PRESETS)}")
-    return PRESETS[preset]
+    return experiments_of("mmin", PRESETS, preset)
 
 
 def study_experiments(preset: str = "default") -> dict[str, Config]:
@@ -195,8 +193,7 @@ def build(
 ) -> FullModality | Mmin | Experts:
     """A new model; the same seed gives the same weights."""
     of_method = {"fusion": FullModality, "imagination": Mmin, "experts": Experts}
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         model = of_method[config.method](config, inputs, len(classes))
         _initialise(model, config.init)
     return model
@@ -204,9 +201,7 @@ def build(
 
 def config_from(values: Mapping[str, Any]) -> Config:
     """The Config that dataclasses.asdict made these values of, after JSON."""
-    lists = {name: tuple(values[name]) for name in ("kernel_sizes", "block_widths")}
-    parts = {"schedule": Schedule(**values["schedule"]), "preparation": Preparation(**values["preparation"])}
-    return Config(**{**values, **lists, **parts})
+    return restored(Config, values)
 
 
 class FullModality(nn.Module):

@@ -5,13 +5,14 @@ Shapes: B rows, G dialogues of at most N utterances, K ways of having modalities
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from affectory.batches import Batch
+from affectory.family import seeded
 from affectory.inputs import ModalityInput
 from affectory.layers.dialogues import spread, valid_steps
 from affectory.layers.utterance_loss import UNLABELLED, inverse_shares
@@ -65,10 +66,20 @@ def _in_order(batch: Batch) -> Tensor:
     return by_place[batch.dialogue[by_place].argsort(stable=True)]
 
 
-def single_frame_widths(family: str, inputs: Mapping[Modality, ModalityInput]) -> dict[Modality, int]:
-    """Features of each modality; ValueError where one has several frames a row."""
+def over_dialogues(
+    network: Callable[[Any, Mapping[Modality, int], int], nn.Module],
+    config: Any,
+    inputs: Mapping[Modality, ModalityInput],
+    classes: Sequence[str],
+    *,
+    seed: int,
+) -> OverDialogues:
+    """A new model around network(config, features of each modality, classes); the same seed gives the same weights.
+
+    ValueError where a modality has several frames a row.
+    """
     if sequences := [modality.value for modality in inputs if not inputs[modality].single_frame]:
-        raise ValueError(
-            f"family {family} reads one vector a row, {sequences} have several: prepare them as statistics"
-        )
-    return {modality: fitted.model_width for modality, fitted in inputs.items()}
+        raise ValueError(f"models of conversations read one vector a row, {sequences} have several: prepare statistics")
+    widths = {modality: fitted.model_width for modality, fitted in inputs.items()}
+    with seeded(seed):
+        return OverDialogues(network(config, widths, len(classes)), config.training_conditions, len(classes))
