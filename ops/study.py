@@ -86,13 +86,14 @@ def run_study(
             return None
     rows = _rows(config, dataset)
     staging = Path(workers.staging) / "studies"
-    places = list(_places(config, rows, dataset, parts))
+    data_digest = digest(dataset)
+    places = list(_places(config, rows, parts, data_digest))
     known = _known(context, places, store, tracking)
     new = [place for place in places if place.fingerprint not in known]
     context.log.info(f"{STUDY} of {corpus}: {len(places)} trainings, {len(places) - len(new)} unchanged and reused")
     run_ids = dict(known)
     if new:
-        data = _written(dataset, {place.suffix for place in new}, staging)
+        data = _written(dataset, {place.suffix for place in new}, staging / f"data-{data_digest[:16]}")
         cells = _cells(new, rows, data, parts, staging, str(compute.torch_device()))
         try:
             _run_cells(context, cells, new, store, tracking, workers, staging, run_ids)
@@ -133,12 +134,12 @@ def _keeping(row: Row, keep: str) -> Row:
     return replace(row, config=replace(row.config, schedule=replace(row.config.schedule, keep=keep)))
 
 
-def _places(config: StudyConfig, rows: Sequence[Row], dataset: Dataset, parts: dict[int, list[str]]) -> Iterator[Place]:
+def _places(config: StudyConfig, rows: Sequence[Row], parts: dict[int, list[str]], data_digest: str) -> Iterator[Place]:
     """Every training of the study; a machine without chance is trained with the first seed only."""
     suffixes = ["", SPEAKER_NORMALISED] if config.speaker_normalised else [""]
     by_name = {row.name: row for row in rows}
     for fold, splits in parts.items():
-        data = digest(replace(dataset, splits=splits))
+        data = [data_digest, splits]
         for seed in config.seeds:
             for suffix in suffixes:
                 for row in rows:
@@ -151,7 +152,7 @@ def _places(config: StudyConfig, rows: Sequence[Row], dataset: Dataset, parts: d
                     yield Place(fold, seed, row, suffix, _fingerprint(row, by_name, chance, suffix, data), seeds)
 
 
-def _fingerprint(row: Row, rows: dict[str, Row], seed: int | None, suffix: str, data: str) -> str:
+def _fingerprint(row: Row, rows: dict[str, Row], seed: int | None, suffix: str, data: list[Any]) -> str:
     """Names a training: row and condition, data, configuration and its teacher's, seed, recipe and torch release."""
     chain: list[Any] = []
     current: Row | None = row
@@ -188,23 +189,25 @@ def _known(
     tables = _no_tables()
     for place in gone:
         with TemporaryDirectory() as folder:
+            run_id = known[place.fingerprint]
             try:
-                files = tracking.download(known[place.fingerprint], TABLES_FOLDER, Path(folder))
+                files = tracking.download(run_id, TABLES_FOLDER, Path(folder))
             except FileNotFoundError as error:
-                context.log.warning(f"{place.experiment}: run {known.pop(place.fingerprint)} has no tables: {error}")
-                continue
-            _add(tables, place, files, known[place.fingerprint])
+                context.log.warning(f"{place.experiment} is trained anew: {error}")
+                del known[place.fingerprint]
+            else:
+                _add(tables, place, files, run_id)
     if gone:
         _store(store, corpus, tables)
         context.log.info(f"{STUDY} of {corpus}: results of {len(gone)} trainings brought back from MLflow")
     return known
 
 
-def _written(dataset: Dataset, suffixes: set[str], staging: Path) -> dict[str, Path]:
+def _written(dataset: Dataset, suffixes: set[str], folder: Path) -> dict[str, Path]:
     """The data that the cells read, by suffix, for all worker processes to map into memory."""
     data = {}
     for suffix in suffixes:
-        data[suffix] = staging / f"data-{digest(dataset)[:16]}{'-speakers' if suffix else ''}"
+        data[suffix] = folder.with_name(f"{folder.name}{'-speakers' if suffix else ''}")
         save_dataset(speaker_normalised(dataset) if suffix else dataset, data[suffix])
     return data
 
