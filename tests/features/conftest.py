@@ -46,3 +46,17 @@ def make_film(tmp_path: Path) -> Callable[[str, Sequence[np.ndarray]], Path]:
         return path
 
     return make
+
+
+@pytest.fixture(scope="session")
+def portraits() -> dict[str, np.ndarray]:
+    """One drawn speaker who smiles, frowns and shouts; uint8 [256, 256, 3] each."""
+    from affectory.corpora.demo.cast import make_speaker
+    from affectory.corpora.demo.face import Expression, draw
+
+    look = make_speaker(0, np.random.default_rng(1)).look
+    return {
+        "smile": draw(look, Expression(corner_lift=1.0)),
+        "frown": draw(look, Expression(corner_lift=-1.0)),
+        "shout": draw(look, Expression(mouth_opening=1.0)),
+    }

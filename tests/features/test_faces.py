@@ -5,25 +5,9 @@ import pytest
 
 from affectory.features import FEATURE_SETS, Segment
 from affectory.features.faces import FIVE, SIZE, crop_face, pictures
+from tests.fixtures.films import BLANK, segment
 
 FACES = FEATURE_SETS["faces"]
-BLANK = np.full((256, 256, 3), 120, np.uint8)
-
-
-@pytest.fixture(scope="module")
-def portraits() -> dict[str, np.ndarray]:
-    from affectory.corpora.demo.cast import make_speaker
-    from affectory.corpora.demo.face import Expression, draw
-
-    look = make_speaker(0, np.random.default_rng(1)).look
-    return {
-        "smile": draw(look, Expression(corner_lift=1.0)),
-        "shout": draw(look, Expression(mouth_opening=1.0)),
-    }
-
-
-def segment(path, start_s, end_s, name="u") -> Segment:
-    return Segment(utterance_id=name, media=path, media_sha256="x", start_s=start_s, end_s=end_s, has_video=True)
 
 
 def only(*segments: Segment):
