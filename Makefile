@@ -51,9 +51,9 @@ materialize: setup ## materialise the lineage of one corpus: make materialize CO
 	@python -m pipelines.deployment
 	@dagster asset materialize -m pipelines.definitions --select 'not (key:corpora or group:studies)' --partition $(CORPUS) -c pipelines/console.yaml $(if $(CONFIG),-c $(CONFIG))
 
-study: setup ## run the studies of one corpus that is materialised: make study CORPUS=name [CONFIG=run.yaml]
+study: setup ## run the studies of a corpus that is materialised: make study CORPUS=name [STUDY=mmgcn_study] [CONFIG=run.yaml]
 	@python -m pipelines.deployment
-	@dagster asset materialize -m pipelines.definitions --select 'group:studies or group:reports' --partition $(CORPUS) -c pipelines/console.yaml $(if $(CONFIG),-c $(CONFIG))
+	@dagster asset materialize -m pipelines.definitions --select '$(if $(STUDY),key:$(STUDY),group:studies) or group:reports' --partition $(CORPUS) -c pipelines/console.yaml $(if $(CONFIG),-c $(CONFIG))
 
 test: setup ## run the default tests, the demo lineage included
 	@python -m pytest

@@ -45,6 +45,12 @@ class Sequences:
         """First frame of each row, int64 [N]."""
         return np.cumsum(self.lengths) - self.lengths
 
+    def taking(self, rows: np.ndarray) -> Sequences:
+        """Row i is what row rows[i] was; `rows` int64 [n]."""
+        lengths = self.lengths[rows]
+        starts = np.repeat(self.starts[rows] - (np.cumsum(lengths) - lengths), lengths)
+        return replace(self, frames=self.frames[starts + np.arange(len(starts))], lengths=lengths)
+
     def row(self, index: int) -> np.ndarray:
         """The frames [T, D] of one row."""
         start = self.starts[index]
@@ -97,6 +103,37 @@ class Dataset:
         of_split = np.array([name == split for name in self.splits], bool)
         lengths = [self.sequences[modality].lengths for modality in self.modalities]
         return np.flatnonzero(of_split & (self.labels >= 0) & (sum(lengths, np.zeros_like(self.labels)) > 0))
+
+
+def shuffled_order(dataset: Dataset, seed: int) -> Dataset:
+    """Each dialogue's utterances said in another order; a control of what a model makes of their order."""
+    chance = np.random.default_rng(seed).random(len(dataset.labels))
+    named = [name or f"\0{row}" for row, name in enumerate(dataset.dialogues)]
+    _, dialogue = np.unique(np.array(named), return_inverse=True)
+    order = np.empty_like(dialogue)
+    order[np.argsort(dialogue, kind="stable")] = np.lexsort((chance, dialogue))  # into each dialogue's own places
+    return _taking(dataset, order)
+
+
+def shuffled_labels(dataset: Dataset, seed: int) -> Dataset:
+    """The labels of the training rows shuffled among them; a control of what there is to learn."""
+    labels, rows = dataset.labels.copy(), dataset.rows(Split.TRAIN)
+    labels[rows] = np.random.default_rng(seed).permutation(labels[rows])
+    return replace(dataset, labels=labels)
+
+
+def _taking(dataset: Dataset, order: np.ndarray) -> Dataset:
+    """Row i is what row order[i] was."""
+    told = {
+        name: [getattr(dataset, name)[row] for row in order]
+        for name in ("utterance_ids", "speakers", "dialogues", "splits")
+    }
+    return replace(
+        dataset,
+        labels=dataset.labels[order],
+        sequences={name: sequences.taking(order) for name, sequences in dataset.sequences.items()},
+        **told,
+    )
 
 
 def save_dataset(dataset: Dataset, folder: Path) -> None:

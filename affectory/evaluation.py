@@ -74,15 +74,17 @@ def _dialogues_together(data: PackedFeatures, rows: np.ndarray) -> list[np.ndarr
     return np.split(order, starts[np.flatnonzero(np.diff(batch)) + 1])
 
 
-def score(model: Model, data: PackedFeatures, rows: np.ndarray, under: Sequence[Condition]) -> dict[Condition, float]:
-    """Unweighted accuracy under each condition that any of the rows can be tested under."""
+def score(
+    model: Model, data: PackedFeatures, rows: np.ndarray, under: Sequence[Condition], metric: str
+) -> dict[Condition, float]:
+    """A metric of CLASSIFICATION under each condition that any of the rows can be tested under."""
     logits = logits_under(model, data, rows, under)
     labels, present = data.labels[rows].cpu().numpy(), data.present[rows].cpu().numpy()
     scores = {}
     for condition, of_condition in zip(under, logits.argmax(-1), strict=True):
         tested = rows_under(condition, present, data.modalities)
         if tested.any():
-            scores[condition] = metrics.ua(labels[tested], of_condition[tested])
+            scores[condition] = metrics.CLASSIFICATION[metric](labels[tested], of_condition[tested])
     return scores
 
 

@@ -22,7 +22,7 @@ from affectory.evaluation import logits_under
 from affectory.family import Model
 from affectory.inputs import ModalityInput, Preparation, fit_inputs
 from affectory.models import FAMILIES
-from affectory.training import Callback, Fit, fit
+from affectory.training import NOTHING, Callback, Fit, fit
 from affectory.vocabulary import Condition, Modality, Split, conditions
 
 Inputs = dict[Modality, ModalityInput]
@@ -102,8 +102,11 @@ def train_experiment(
     teacher: Model | None = None,
     callbacks: Sequence[Callback] = (),
     checkpoint: Path | None = None,
+    watched: np.ndarray = NOTHING,
 ) -> Trained:
     """Train on the fold's train part, select and calibrate on its val part; the test part is not looked at.
+
+    Unless its rows are `watched`: then the first training's history has their scores after each epoch, and no more.
 
     `teacher` is the trained model that the config names. A config whose schedule says refit is then trained anew on
     both parts for as many epochs as validation chose. Callbacks hear of the first training.
@@ -129,6 +132,7 @@ def train_experiment(
         seed=seed,
         callbacks=callbacks,
         checkpoint=checkpoint,
+        watched=watched,
     )
     temperatures = _temperatures(model, data, fold)
     if schedule.refit and len(fold.val):

@@ -28,6 +28,7 @@ class Schedule:
     beta1: float = 0.9
     weight_decay: float = 0.0
     keep: Literal["best", "last"] = "best"  # which epoch's weights: the best on validation, or the last
+    select: Literal["wa", "ua", "weighted_f1", "macro_f1"] = "ua"  # what is best on validation
     refit: bool = False  # train anew on train and val, for as many epochs as were kept
     clip: float = 1.0  # largest gradient norm of each sub-network (a direct child of the model)
 
@@ -76,6 +77,7 @@ class Family(Protocol):
     """A file of affectory/models."""
 
     DEPLOYED: tuple[str, ...]  # the first of these that a preset has is registered; empty: only rows of a study
+    OF_DIALOGUES: bool  # its models have whole_dialogues: a corpus without dialogues cannot feed it
     PRESETS: Mapping[str, Mapping[str, Any]]  # experiments by preset; "default" and the tiny "debug" are always there
 
     def experiments(self, preset: str = ...) -> dict[str, Any]:

@@ -42,6 +42,14 @@ EXPERIMENT_COLOURS = {
     "mmin_no_imagination": "#7b5ea7",
     "linear_svm": "#7a6a00",
     "best": INK,
+    "utterance": "#bcc3cc",
+    "bc_lstm": "#6fbbe8",
+    "cmn": "#cc79a7",
+    "icon": "#e69f00",
+    "dialogue_rnn": "#93d3bd",
+    "dialogue_gcn": "#009e73",
+    "mmgcn": "#0a62a9",
+    "mmgcn_augmented": INK,
 }
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7a6a00", "#5a6472")
 CHANCE = "#b3401a"

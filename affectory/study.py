@@ -1,4 +1,4 @@
-"""A study: the rows of a published table, trained in every fold and seed; what one cell (a fold and seed) of it yields.
+"""One cell of a study: the rows of a published table, trained in one fold with one seed, and what they yield.
 
 A cell runs in a process of its own. Each of its trainings ends as a folder named by the training's fingerprint, renamed
 into place, so that a study which was killed goes on where it was, to the same weights.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,61 +20,21 @@ import torch
 
 from affectory.baselines import evaluate_linear_svm
 from affectory.conditions import condition_masks, rows_under
-from affectory.datasets import Dataset, load_dataset
+from affectory.datasets import Dataset, load_dataset, shuffled_labels, shuffled_order
 from affectory.deployed import load_deployed
 from affectory.evaluation import evaluate
 from affectory.experiments import Fold, Trained, train_experiment
 from affectory.family import Model
-from affectory.models import attention_fusion, mctn, mmin
+from affectory.metrics import CLASSIFICATION
+from affectory.models import mmin
 from affectory.projection import distances, project
+from affectory.study_data import ON_TEST
+from affectory.study_rows import LINEAR_SVM, Row
 from affectory.sweeps import sweep
+from affectory.training import NOTHING, WATCHED
 from affectory.vocabulary import Condition, Modality, conditions, missing_conditions
 
-LINEAR_SVM = "linear_svm"
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Row:
-    """What is trained once a fold and seed. Several rows of one experiment each stand for a condition of it."""
-
-    experiment: str
-    family: str  # of FAMILIES, or LINEAR_SVM
-    config: Any = None
-    only: Condition | None = None  # trained for this condition and scored under it alone
-    reads_all: bool = True  # False: the other modalities do not exist for it
-
-    @property
-    def name(self) -> str:
-        keys = "".join(modality.key for modality in Modality if self.only and modality in self.only)
-        return f"{self.experiment}_{keys}" if keys else self.experiment
-
-
-def mmin_rows(preset: str, modalities: Iterable[Modality], train_under: str = "") -> list[Row]:
-    """The missing-modality table: baselines, MMIN and its ablations, controls, rivals, teacher before student.
-
-    `preset` is one of the family mmin; its rivals have `quick`, `paper` and `debug` forms of their own and else take
-    their default. `train_under`, one of TRAINING_CONDITIONS, is trained under by every row that is not bound to one
-    condition, in the place of what its preset says; but for the full baseline, which teaches. ValueError for an unknown
-    preset.
-    """
-    known = tuple(modalities)
-    of_mmin = mmin.study_experiments(preset)
-    full = of_mmin["full_baseline"]
-    rival = {"official_code": "paper", "official_code_msp": "paper", "best": "default"}.get(preset, preset)
-    free = [Row(name, "mmin", config) for name, config in of_mmin.items()]
-    free += [Row(name, "attention_fusion", config) for name, config in attention_fusion.experiments(rival).items()]
-    if train_under:
-        free = [
-            row
-            if row.name == "full_baseline"
-            else replace(row, config=replace(row.config, training_conditions=train_under))
-            for row in free
-        ]
-    bound = [Row("partial_baseline", "mmin", full, only, reads_all=False) for only in conditions(known)]
-    translators = {mctn.condition_of(config): config for config in mctn.experiments(rival).values()}
-    bound += [Row("mctn", "mctn", translators[only], only) for only in missing_conditions(known)]
-    return [*free, *bound, Row(LINEAR_SVM, LINEAR_SVM)]
 
 
 @dataclass(frozen=True)
@@ -148,11 +108,17 @@ def _run_row(cell: Cell, row: Row, fold: Fold, trained: dict[str, Model]) -> Non
     elif row.family == LINEAR_SVM:
         _keep(folder, *evaluate_linear_svm(fold.dataset, fold.train, fold.val, fold.test))
     else:
+        fold = _shuffled(row, fold, cell.seed) if row.shuffled else fold
         model = _train_row(cell, row, fold, trained)
         if needed:
             trained[row.name] = model.model
         if wanted:
             _keep_trained(cell, row, folder, model, fold)
+
+
+def _shuffled(row: Row, fold: Fold, seed: int) -> Fold:
+    shuffle = {"order": shuffled_order, "labels": shuffled_labels}[row.shuffled]
+    return Fold(shuffle(fold.dataset, seed), fold.device)
 
 
 def _train_row(cell: Cell, row: Row, fold: Fold, trained: Mapping[str, Model]) -> Trained:
@@ -161,23 +127,43 @@ def _train_row(cell: Cell, row: Row, fold: Fold, trained: Mapping[str, Model]) -
     if row.config.teacher and row.config.teacher not in trained:
         raise ValueError(f"its teacher {row.config.teacher} was not trained")
     teacher = trained[row.config.teacher] if row.config.teacher else None
-    return train_experiment(row.family, row.config, of_row, seed=cell.seed, teacher=teacher, checkpoint=checkpoint)
+    learned = of_row.packed(row.config.preparation)[1].modalities
+    watched = _tested(fold, _conditions_of(row, learned)[-1:]) if row.watched else NOTHING
+    return train_experiment(
+        row.family, row.config, of_row, seed=cell.seed, teacher=teacher, checkpoint=checkpoint, watched=watched
+    )
+
+
+def _conditions_of(row: Row, learned: Sequence[Modality]) -> tuple[Condition, ...]:
+    """Under which the row, which learned from these modalities, is tested; the one with all of them last."""
+    return (row.only,) if row.only else conditions(learned)
+
+
+def _tested(fold: Fold, under: Sequence[Condition]) -> np.ndarray:
+    """The test rows that count under any of the conditions."""
+    dataset, test = fold.dataset, fold.test
+    return test[np.any([rows_under(c, dataset.present[test], dataset.modalities) for c in under], axis=0)]
 
 
 def _keep_trained(cell: Cell, row: Row, folder: Path, trained: Trained, fold: Fold) -> None:
     """Score on the test part and write down everything of the training."""
-    dataset = fold.dataset
-    under = (row.only,) if row.only else conditions(trained.data.modalities)
-    test = fold.test[np.any([rows_under(c, dataset.present[fold.test], dataset.modalities) for c in under], axis=0)]
+    dataset, under = fold.dataset, _conditions_of(row, trained.data.modalities)
     values, predictions = evaluate(
-        trained.model, trained.data, replace(dataset, classes=trained.classes), test, under, trained.temperatures
+        trained.model,
+        trained.data,
+        replace(dataset, classes=trained.classes),
+        _tested(fold, under),
+        under,
+        trained.temperatures,
     )
     extra: dict[str, pd.DataFrame] = {}
-    if row.only is None:
+    if row.swept:
         extra["sweep"] = sweep(trained, dataset, fold.test, seed=cell.seed)
     if isinstance(trained.model, mmin.Mmin):
         measured, extra["imagined"] = _imagination(trained, dataset, fold.test, cell.pictures)
         values = pd.concat([values, measured])
+    if f"{WATCHED}/weighted_f1" in trained.fit.history[0]:
+        values = pd.concat([values, _best_on_test(trained.fit.history, under[-1])])
     facts = {"score": trained.fit.best_score, "best_epoch": trained.fit.best_epoch, "history": trained.fit.history}
     _keep(folder, values, predictions, extra, facts, trained)
 
@@ -201,6 +187,16 @@ def _keep(
     partial.rename(folder)
     for checkpoint in folder.parent.glob(f"{folder.name}.*pt"):
         checkpoint.unlink()
+
+
+def _best_on_test(history: Sequence[Mapping[str, float]], condition: Condition) -> pd.DataFrame:
+    """condition, metric, value of the epoch with the highest weighted F1 on the test part, as published code reports.
+
+    Of the first training, before any refit.
+    """
+    best = max(history, key=lambda measured: measured[f"{WATCHED}/weighted_f1"])
+    found = {f"{name}{ON_TEST}": best[f"{WATCHED}/{name}"] for name in CLASSIFICATION}
+    return pd.DataFrame({"condition": str(condition), "metric": list(found), "value": list(found.values())})
 
 
 def _imagination(

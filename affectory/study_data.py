@@ -7,17 +7,20 @@ speakers too. They read what the others do not, so they stand in a block of thei
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import pandas as pd
 
+from affectory.study_kinds import EXPERIMENTS, KINDS, MMIN_STUDY, Kind
 from affectory.tables import in_order
 from affectory.vocabulary import MODALITIES, Condition
 
 SPEAKER_NORMALISED = "/speaker_normalised"
 SPEAKER_NORMALISED_TITLE = "speaker-wise normalisation (transductive: reads the test speakers’ unlabelled rows)"
 TOO_FEW = "not tested"
+ON_TEST = "_best_on_test"  # behind a metric: of the epoch that is best on the test part, as published code selects
+
 
 # What each frame must hold; more columns do no harm.
 _COLUMNS = {
@@ -26,45 +29,8 @@ _COLUMNS = {
     "sweeps": ("experiment", "fold", "seed", "kind", "rate", "metric", "value"),
     "imagined": ("condition", "utterance_id", "label", "true_x", "true_y", "imagined_x", "imagined_y"),
     "history": ("experiment", "fold", "seed", "epoch", "name", "value"),
+    "edges": ("modality", "from_modality", "utterance_id", "turn", "speaker", "label", "chosen", "weight"),
 }
-
-# experiment -> how a sentence calls it, and what the row is.
-EXPERIMENTS = {
-    "full_baseline": ("the full-modality baseline", "encoders and a classifier, trained on full rows only"),
-    "augmented_baseline": (
-        "the augmented baseline",
-        "the same network, trained on every missing condition made from them; save in official_code, on full rows too",
-    ),
-    "partial_baseline": (
-        "the partial-modality baselines",
-        "the same network, one a condition, trained and tested with just that condition’s modalities",
-    ),
-    "mctn": ("MCTN", "cyclic translation between modalities, one network a missing condition; none for the full one"),
-    "attention_fusion": (
-        "attention fusion",
-        "fusion by attention across modalities, like cLSTM-MMA: a reference for the full condition",
-    ),
-    "attention_fusion_augmented": (
-        "augmented attention fusion",
-        "the same, trained on full rows and on every missing condition made from them",
-    ),
-    "mmin": (
-        "MMIN",
-        "starts from the full-modality teacher’s encoders, imagines what is missing and classifies from how it does",
-    ),
-    "mmin_ae": ("MMIN-AE", "MMIN with one autoencoder in place of the cascade"),
-    "mmin_no_cycle": ("MMIN-NoCycle", "MMIN without the backward (cycle) imagination loss"),
-    "augmented_pretrained": (
-        "the pretrained augmented baseline",
-        "control: the augmented baseline, started from the same teacher’s encoders as MMIN",
-    ),
-    "mmin_no_imagination": (
-        "MMIN without imagination losses",
-        "control: MMIN’s network and start, trained on the classification alone",
-    ),
-    "linear_svm": ("the linear SVM", "linear support vector machines on each utterance’s functionals, one a condition"),
-    "best": ("the preset best", "what helped on validation: experts on functionals, one a modality, whose votes add"),
-}  # fmt: skip
 
 
 def _empty(name: str) -> pd.DataFrame:
@@ -76,10 +42,11 @@ class StudyData:
     """One study of one corpus.
 
     `results`: metrics of CLASSIFICATION, `ece`, `ece_uncalibrated`, and of experiments with imagination
-    `imagination_<distance>` under missing conditions. `predictions`: `confidence` is the calibrated top probability,
-    NaN where there is none. `sweeps`: kind `modalities` or `frames`. `imagined` is of `mmin` in one run, `history` of
-    one fold. `units`: utterance -> what the bootstrap draws whole; `unit_word` names it in the singular. `test_share`:
-    n_test / n_train of a fold, as of `significance.compare`.
+    `imagination_<distance>` under missing conditions; `<metric>` + ON_TEST where epochs were watched. `predictions`:
+    `confidence` is the calibrated top probability, NaN where there is none. `sweeps`: kind `modalities` or `frames`.
+    `imagined` and `history` are of `kind.pictured`, in one run and one fold; `edges` of one utterance, as of
+    graph_edges. `units`: utterance -> what the bootstrap draws whole; `unit_word` names it in the singular.
+    `test_share`: n_test / n_train of a fold, as of `significance.compare`.
     """
 
     study: str
@@ -90,8 +57,10 @@ class StudyData:
     sweeps: pd.DataFrame = field(default_factory=partial(_empty, "sweeps"))
     imagined: pd.DataFrame = field(default_factory=partial(_empty, "imagined"))
     history: pd.DataFrame = field(default_factory=partial(_empty, "history"))
+    edges: pd.DataFrame = field(default_factory=partial(_empty, "edges"))
     units: Mapping[str, str] = field(default_factory=dict)
     unit_word: str = "dialogue"
+    graph_layers: int = 0  # of the row mmgcn; 0: not known
     test_share: float | None = None
 
     def __post_init__(self) -> None:
@@ -99,6 +68,10 @@ class StudyData:
             frame = getattr(self, name)
             if absent := [column for column in columns if column not in frame.columns]:
                 raise ValueError(f"study {self.study}: {name} lacks columns {absent}; it has {list(frame.columns)}")
+
+    @property
+    def kind(self) -> Kind:
+        return KINDS.get(self.study) or replace(KINDS[MMIN_STUDY], title=self.study.replace("_", " "))
 
 
 def blocks(data: StudyData) -> list[bool]:

@@ -8,26 +8,27 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from affectory.conversation_plots import class_bars, depth_curve, edge_map
 from affectory.plots import INK, MUTED, STYLE, Form, learning_curves, render
 from affectory.report_data import where
 from affectory.significance import dialogue_bootstrap
 from affectory.study_data import StudyData, block_of, blocks, chance
 from affectory.study_plots import imagined_scatter, rate_curves, study_bars
-from affectory.study_tables import calibration_table, imagination_table, study_table
+from affectory.study_tables import calibration_table, class_f1, depths, imagination_table, study_table
 from affectory.sweeps import FRAMES_MISSING, MODALITIES_MISSING
 from affectory.tables import AVERAGE, columns_of, condition_title, in_order, records, short_title
 
-METRIC = "ua"
 NORMALISED = "_speaker_normalised"  # behind the name of a picture of that block
 BARS, CALIBRATION, IMAGINED, CURVES = "conditions", "calibration", "imagined", "learning_curves"
+CLASSES, DEPTH, EDGES = "classes", "depth", "edges"
 SWEEPS = {f"missing_{kind}": kind for kind in (MODALITIES_MISSING, FRAMES_MISSING)}
-_IMAGINING = "mmin"
 _BEFORE, _AFTER = "#aeb6c0", "#0a62a9"
 
 
 def pictures(data: StudyData, form: Form = "svg") -> dict[str, bytes]:
     """name -> picture, of what the data holds: `conditions`, `missing_modalities`, `missing_frames`, `calibration`,
-    each also with NORMALISED where that block has it; `imagined` and `learning_curves` of `mmin`."""
+    each also with NORMALISED where that block has it; of conversations `classes`, `depth` and `edges`; `imagined` and
+    `learning_curves` of the row that the study's kind names."""
     found: dict[str, bytes] = {}
     for normalised in blocks(data):
         suffix = NORMALISED if normalised else ""
@@ -35,32 +36,46 @@ def pictures(data: StudyData, form: Form = "svg") -> dict[str, bytes]:
         drawn[CALIBRATION] = _calibration(data, normalised, form)
         found |= {f"{name}{suffix}": picture for name, picture in drawn.items() if picture}
     found[IMAGINED] = _imagined(data, form)
-    of_mmin = where(data.history, experiment=_IMAGINING)
-    found[CURVES] = learning_curves(of_mmin, form=form) if len(of_mmin) else b""
+    found |= _of_conversations(data, form)
+    curves = where(data.history, experiment=data.kind.pictured)
+    found[CURVES] = learning_curves(curves, form=form) if len(curves) else b""
     return {name: picture for name, picture in found.items() if picture}
 
 
-def rates(data: StudyData, kind: str, *, speaker_normalised: bool = False, metric: str = METRIC) -> pd.DataFrame:
+def rates(data: StudyData, kind: str, *, speaker_normalised: bool = False) -> pd.DataFrame:
     """experiment, rate, value, deviation of one kind of sweep: mean and sample deviation over runs."""
-    rows = where(block_of(data.sweeps, speaker_normalised), kind=kind, metric=metric)
+    rows = where(block_of(data.sweeps, speaker_normalised), kind=kind, metric=data.kind.metrics[0])
     of_runs = rows.groupby(["experiment", "rate"])["value"]
     return of_runs.agg(value="mean", deviation="std").reset_index()
 
 
 def _bars(data: StudyData, normalised: bool, form: Form) -> bytes:
-    table = study_table(data, [METRIC], speaker_normalised=normalised)
+    metric = data.kind.metrics[0]
+    table = study_table(data, [metric], speaker_normalised=normalised)
     if not len(table):
         return b""
     predictions = block_of(data.predictions, normalised)
     labelled = len(predictions.dropna(subset=["label", "predicted"]))
-    intervals = dialogue_bootstrap(predictions, METRIC, data.units) if labelled else None
-    return study_bars(table, METRIC, intervals, form=form)
+    intervals = dialogue_bootstrap(predictions, metric, data.units) if labelled else None
+    return study_bars(table, metric, intervals, form=form)
 
 
 def _sweeps(data: StudyData, normalised: bool, form: Form) -> dict[str, bytes]:
     tables = {name: rates(data, kind, speaker_normalised=normalised) for name, kind in SWEEPS.items()}
-    level = chance(data)
-    return {name: rate_curves(table, METRIC, chance=level, form=form) for name, table in tables.items() if len(table)}
+    metric = data.kind.metrics[0]
+    level = chance(data) if metric == "ua" else None
+    return {name: rate_curves(table, metric, chance=level, form=form) for name, table in tables.items() if len(table)}
+
+
+def _of_conversations(data: StudyData, form: Form) -> dict[str, bytes]:
+    found = {}
+    if len(table := class_f1(data)):
+        found[CLASSES] = class_bars(table, form=form)
+    if len(table := depths(data)) > 1:
+        found[DEPTH] = depth_curve(table, data.kind.metrics[0], form=form)
+    if len(data.edges):
+        found[EDGES] = edge_map(data.edges, form=form)
+    return found
 
 
 def _imagined(data: StudyData, form: Form) -> bytes:
@@ -86,7 +101,7 @@ def _distances(data: StudyData) -> dict[str, dict[str, float]]:
     """condition -> distance -> value of the imagined from the true representations, mean over runs."""
     table = imagination_table(data)
     found: dict[str, dict[str, float]] = {}
-    for row in records(where(table, experiment=_IMAGINING)):
+    for row in records(where(table, experiment=data.kind.pictured)):
         found.setdefault(row["condition"], {})[row["metric"].removeprefix("imagination_")] = row["mean"]
     return found
 

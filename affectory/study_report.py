@@ -23,13 +23,14 @@ from affectory.study_data import (
 )
 from affectory.study_findings import findings
 from affectory.study_pictures import pictures
+from affectory.study_sentences import ranking
 from affectory.study_tables import (
-    METRICS,
-    REFERENCES,
     calibration_table,
+    class_f1,
     differences,
     imagination_table,
     marks,
+    on_test,
     study_table,
 )
 from affectory.tables import condition_title, experiment_title, records
@@ -38,11 +39,11 @@ __all__ = ["StudyData", "differences", "findings", "marks", "pictures", "study_t
 
 
 def to_markdown(data: StudyData) -> str:
-    """The full tables with their marks, the differences of UA, the calibration errors, and what each row is."""
+    """The full tables with their marks, the tested differences, the calibration errors, and what each row is."""
     if not blocks(data):
         return f"No results are stored for {_cell(data.study)} yet.\n"
     parts = [_lines(data.protocol, data.runs_note), *_tables(data), *_differences(data), *_calibration(data)]
-    parts += [*_imagination(data), _meanings(data)]
+    parts += [*_imagination(data), *_classes(data), *_on_test(data), _meanings(data)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -75,7 +76,9 @@ def _title(experiment: str) -> str:
 def marks_note(data: StudyData) -> str:
     shown = {name.removesuffix(SPEAKER_NORMALISED) for name in set(data.results["experiment"])}
     signs = [
-        f"{sign}: {experiment_title(name)} differs from this row" for name, sign in REFERENCES.items() if name in shown
+        f"{sign}: {experiment_title(name)} differs from this row"
+        for name, sign in data.kind.references.items()
+        if name in shown
     ]
     if not signs:
         return ""
@@ -83,6 +86,14 @@ def marks_note(data: StudyData) -> str:
         f"{', '.join(signs)}, by a paired test at 0.05 after Holm’s correction over the rows, made in the average and "
         f"under {full_condition(data)} only."
     )
+
+
+CLASSES_NOTE = "Test part, mean over runs, under"
+ON_TEST_TITLE = "Weighted F1, optimistic side column"
+ON_TEST_NOTE = (
+    "Best epoch on test: the highest weighted F1 that any epoch of a run reached on the test part, mean over runs. "
+    "Published code reports it so. It is no honest score: nothing else here was selected on the test part."
+)
 
 
 def differences_note(data: StudyData) -> str:
@@ -123,7 +134,7 @@ def _tables(data: StudyData) -> list[str]:
         parts.append(f"#### With {SPEAKER_NORMALISED_TITLE}" if normalised else "")
         parts += [
             tables.to_markdown(where(table, metric=metric), signs)
-            for metric in METRICS
+            for metric in data.kind.metrics
             if metric in set(table["metric"])
         ]
     return [*parts, escape(table_note(data), quote=False)]
@@ -134,7 +145,8 @@ def _differences(data: StudyData) -> list[str]:
     if not rows:
         return []
     lines = [
-        "| Model | Condition | Compared with | Difference of UA | 95 % interval | d_z | p (Holm) | Runs | Test |",
+        f"| Model | Condition | Compared with | Difference of {ranking(data)} | 95 % interval | d_z | p (Holm) | Runs "
+        "| Test |",
         "|:--|:--|:--|--:|--:|--:|--:|--:|:--|",
     ]
     for row in rows:
@@ -170,6 +182,32 @@ def _calibration(data: StudyData) -> list[str]:
 def _imagination(data: StudyData) -> list[str]:
     found = [imagination_table(data, speaker_normalised=normalised) for normalised in blocks(data)]
     return [tables.to_markdown(table) for table in found if len(table)]
+
+
+def _classes(data: StudyData) -> list[str]:
+    """F1 of each class, as the published table of conversations has it."""
+    table = class_f1(data)
+    if not len(table):
+        return []
+    labels = sorted(set(table["label"]))
+    found = {(row["experiment"], row["label"]): row["value"] for row in records(table)}
+    lines = [f"| F1 of each class | {' | '.join(map(_cell, labels))} |", "|:--|" + "--:|" * len(labels)]
+    for name in tables.in_order(table["experiment"]):
+        values = [f"{found[name, label]:.{tables.DIGITS}f}" if (name, label) in found else "–" for label in labels]
+        lines.append(f"| {_cell(experiment_title(name))} | {' | '.join(values)} |")
+    return ["\n".join(lines), f"{CLASSES_NOTE} {full_condition(data)}."]
+
+
+def _on_test(data: StudyData) -> list[str]:
+    table = on_test(data)
+    if not len(table):
+        return []
+    lines = [f"| {ON_TEST_TITLE} | Selected on validation | Best epoch on test | Gain |", "|:--|--:|--:|--:|"]
+    for row in records(table):
+        name = f"{_cell(experiment_title(row['experiment']))}, {condition_title(row['condition'])}"
+        cells = score(row["selected"]), score(row["on_test"]), signed(row["optimism"])
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return ["\n".join(lines), ON_TEST_NOTE]
 
 
 def _before_after(row: dict[str, float] | None) -> str:

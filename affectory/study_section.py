@@ -9,11 +9,24 @@ import pandas as pd
 from affectory import tables
 from affectory.plots import data_uri
 from affectory.report_data import where
-from affectory.report_summary import NO_BREAK
-from affectory.study_data import SPEAKER_NORMALISED_TITLE, StudyData, blocks, meanings
+from affectory.report_summary import NO_BREAK, score
+from affectory.study_data import SPEAKER_NORMALISED_TITLE, StudyData, blocks, meanings, named
 from affectory.study_findings import findings
-from affectory.study_pictures import BARS, CALIBRATION, CURVES, IMAGINED, NORMALISED, SWEEPS, pictures
+from affectory.study_pictures import (
+    BARS,
+    CALIBRATION,
+    CLASSES,
+    CURVES,
+    DEPTH,
+    EDGES,
+    IMAGINED,
+    NORMALISED,
+    SWEEPS,
+    pictures,
+)
 from affectory.study_report import (
+    ON_TEST_NOTE,
+    ON_TEST_TITLE,
     differences_note,
     effect,
     interval,
@@ -21,50 +34,43 @@ from affectory.study_report import (
     signed,
     table_note,
 )
-from affectory.study_tables import HOLDS, differences, imagination_table, marks, study_table
-from affectory.tables import condition_title, experiment_title, records
+from affectory.study_sentences import ranking
+from affectory.study_tables import HOLDS, differences, imagination_table, marks, on_test, study_table
+from affectory.tables import condition_title, experiment_title, metric_title, records
 
-_MAIN, _FURTHER = ("ua", "wa"), ("macro_f1", "weighted_f1")
 AS_ABOVE = "As above, among these rows alone."
-_ABSENT = {
-    "sweeps": "No sweep of missing rates is stored for this study.",
-    "imagined": "No imagined representations are stored for this study, so none are drawn.",
-    "history": "No learning curves of MMIN are stored for this study.",
-}
 
 
 def study_section(data: StudyData, number: int) -> dict[str, Any]:
     """Findings, blocks of tables, differences and pictures, and a line for each thing that the study does not hold."""
     drawn, gaps = pictures(data), differences(data)
-    lacking = {"sweeps": SWEEPS, "imagined": [IMAGINED], "history": [CURVES]}
     return {
         "id": f"study-{number}",
-        "title": study_title(data),
+        "title": data.kind.title,
         "lede": [line for line in (data.protocol, data.runs_note) if line],
         "findings": findings(data),
         "meanings": [(experiment_title(name), meaning) for name, meaning in meanings(data).items()],
         "blocks": [_block(data, normalised, drawn, gaps) for normalised in blocks(data)],
-        "pictures": [shown for name in (IMAGINED, CURVES) if (shown := _picture(data, drawn, name))],
+        "pictures": [
+            shown for name in (CLASSES, DEPTH, EDGES, IMAGINED, CURVES) if (shown := _picture(data, drawn, name))
+        ],
         "imagination": _imagination(data),
-        "absent": [_ABSENT[kind] for kind, names in lacking.items() if not any(name in drawn for name in names)],
+        "on_test": _on_test(data),
+        "absent": [told for name, told in data.kind.absent.items() if name not in drawn],
     }
-
-
-def study_title(data: StudyData) -> str:
-    """`mmin_study` -> `Study of MMIN`; other names with spaces for underscores."""
-    return "Study of MMIN" if data.study == "mmin_study" else data.study.replace("_", " ")
 
 
 def _block(data: StudyData, normalised: bool, drawn: dict[str, bytes], gaps: pd.DataFrame) -> dict[str, Any]:
     suffix = NORMALISED if normalised else ""
-    main, further = (_scores(data, metrics, normalised) for metrics in (_MAIN, _FURTHER))
+    metrics = data.kind.metrics
+    main, further = (_scores(data, names, normalised) for names in (metrics[:2], metrics[2:]))
     return {
         "heading": f"With {SPEAKER_NORMALISED_TITLE}" if normalised else "",
         "main": main,
         "further": further,
         "bars": _picture(data, drawn, f"{BARS}{suffix}"),
         "differences_note": AS_ABOVE if _repeats(data, normalised) else differences_note(data),
-        "differences": _groups(where(gaps, speaker_normalised=normalised)),
+        "differences": _groups(where(gaps, speaker_normalised=normalised), metric_title(metrics[0])),
         "pictures": [shown for name in (*SWEEPS, CALIBRATION) if (shown := _picture(data, drawn, f"{name}{suffix}"))],
     }
 
@@ -92,7 +98,19 @@ def _imagination(data: StudyData) -> dict[str, Any] | None:
     return {"blocks": tables.score_blocks(table), "columns": tables.columns_of(table), "note": note}
 
 
-def _groups(gaps: pd.DataFrame) -> list[dict[str, Any]]:
+def _on_test(data: StudyData) -> dict[str, Any] | None:
+    """The labelled side column: what selecting epochs on the test part would have shown."""
+    rows = [
+        (
+            f"{tables.short_title(row['experiment'])}, {condition_title(row['condition'])}",
+            [score(row["selected"]), score(row["on_test"]), signed(row["optimism"])],
+        )
+        for row in records(on_test(data))
+    ]
+    return {"title": ON_TEST_TITLE, "rows": rows, "note": ON_TEST_NOTE} if rows else None
+
+
+def _groups(gaps: pd.DataFrame, metric: str) -> list[dict[str, Any]]:
     """One table a reference: its differences from every other row, the conditions side by side."""
     found = []
     for reference in dict.fromkeys(gaps["experiment"]):
@@ -101,7 +119,7 @@ def _groups(gaps: pd.DataFrame) -> list[dict[str, Any]]:
         cells = {(row["baseline"], row["condition"]): _cell(row) for row in rows}
         found.append(
             {
-                "title": f"{experiment_title(reference)} minus every other row, UA",
+                "title": f"{experiment_title(reference)} minus every other row, {metric}",
                 "places": [condition_title(place) for place in places],
                 "rows": [
                     (tables.short_title(name), [cells.get((name, place)) for place in places])
@@ -137,27 +155,47 @@ def _picture(data: StudyData, drawn: dict[str, bytes], name: str) -> dict[str, s
     }
 
 
+def _chosen(data: StudyData) -> str:
+    chosen = data.edges.loc[data.edges["chosen"].astype(bool), "utterance_id"]
+    return str(chosen.iloc[0]) if len(chosen) else ""
+
+
 def _captions(data: StudyData) -> dict[str, tuple[str, str]]:
-    units = f"{data.unit_word}s"
+    units, metric = f"{data.unit_word}s", ranking(data)
     rates = "mean over runs, bands one deviation each way; dashed: chance. The models were not trained for it anew"
     return {
         BARS: (
-            "UA by condition",
-            f"Dots: UA of the predictions pooled over folds, mean over seeds. Lines: 95 % bootstrap intervals, whole "
-            f"{units} drawn. They show how sure each row’s own value is; whether two rows differ is in the table of "
-            "differences, which pairs them.",
+            f"{metric} by condition",
+            f"Dots: {metric} of the predictions pooled over folds, mean over seeds. Lines: 95 % bootstrap intervals, "
+            f"whole {units} drawn. They show how sure each row’s own value is; whether two rows differ is in the table "
+            "of differences, which pairs them.",
         ),
         "missing_modalities": (
-            "UA as more modalities are missing",
+            f"{metric} as more modalities are missing",
             f"Each modality of each utterance is lost with the rate’s probability, one always stays; {rates}.",
         ),
         "missing_frames": (
-            "UA as more frames are missing",
+            f"{metric} as more frames are missing",
             f"Each frame is lost with the rate’s probability; {rates}.",
         ),
         CALIBRATION: (
             "Expected calibration error before and after calibration",
             "One temperature a condition, fitted on validation rows; mean over runs, 15 bins of the top probability.",
+        ),
+        CLASSES: (
+            "F1 of each class",
+            "With every modality there, mean over runs; whiskers: one standard deviation each way.",
+        ),
+        DEPTH: (
+            f"{metric} of MMGCN over its depth",
+            "Layers of graph convolution, on a scale of doublings; mean over runs, whiskers: one standard deviation.",
+        ),
+        EDGES: (
+            "From whom one utterance receives",
+            f"Rows of MMGCN’s normalised adjacency that belong to the utterance {_chosen(data)}, in one run: its node "
+            "of each modality (rows) receives from every utterance of the dialogue in the same modality (columns, "
+            "marked by who speaks) and, right, from its own nodes of the other modalities. White: no edge, as where a "
+            "modality is missing.",
         ),
         IMAGINED: (
             "Joint features of MMIN from all modalities, and imagined from those available",
@@ -166,7 +204,7 @@ def _captions(data: StudyData) -> dict[str, tuple[str, str]]:
             "mean over runs.",
         ),
         CURVES: (
-            "Learning curves of MMIN",
+            f"Learning curves of {named(data.kind.pictured)}",
             "One fold, one line a seed: each loss term above, the validation score below; the dot marks its peak.",
         ),
     }

@@ -65,7 +65,7 @@ def _without_modalities(trained: Trained, rows: np.ndarray, seed: int) -> np.nda
 def _without_frames(trained: Trained, dataset: Dataset, rows: np.ndarray, seed: int) -> np.ndarray:
     """Predicted classes int64 [R, n]; a row that has lost every frame of every modality keeps one modality whole."""
     read, places = with_context(trained.model, trained.data, rows)
-    whole = {modality: _of_rows(dataset.sequences[modality], read) for modality in trained.inputs}
+    whole = {modality: dataset.sequences[modality].taking(read) for modality in trained.inputs}
     told = {"dialogues": [dataset.dialogues[row] for row in read], "speakers": [dataset.speakers[row] for row in read]}
     predicted = []
     for rate in RATES:
@@ -78,12 +78,6 @@ def _without_frames(trained: Trained, dataset: Dataset, rows: np.ndarray, seed: 
         data = PackedFeatures(left, dataset.labels[read], trained.inputs, trained.data.device, **told)
         predicted.append(logits_under(trained.model, data, places, None)[0].argmax(-1))
     return np.stack(predicted)
-
-
-def _of_rows(sequences: Sequences, rows: np.ndarray) -> Sequences:
-    """The sequences of some rows, in their order."""
-    parts = [sequences.row(row) for row in rows]
-    return Sequences.from_rows(sequences.feature_set, parts, sequences.width, sequences.version)
 
 
 def _restored(sequences: Sequences, whole: Sequences, rows: np.ndarray) -> Sequences:

@@ -16,7 +16,7 @@ from typing import Any
 
 import pandas as pd
 
-from affectory.vocabulary import Condition, Modality, conditions, missing_conditions
+from affectory.vocabulary import DEPTHS, Condition, Modality, conditions, missing_conditions
 
 AVERAGE = "average"
 DIGITS = 3  # what is shown, and what 'best' means
@@ -36,6 +36,26 @@ EXPERIMENT_TITLES = {
     "mmin_no_imagination": "MMIN without imagination losses (control)",
     "linear_svm": "Linear SVM on functionals",
     "best": "Best (preset `best`)",
+    "utterance": "Utterance alone",
+    "bc_lstm": "BC-LSTM",
+    "cmn": "CMN",
+    "icon": "ICON",
+    "dialogue_rnn": "DialogueRNN",
+    "dialogue_gcn": "DialogueGCN",
+    "early": "Early fusion",
+    "late": "Late fusion",
+    "gated": "Gated attention",
+    "mfn": "MFN",
+    "mult": "MulT",
+    "mmgcn": "MMGCN",
+    "mmgcn_augmented": "MMGCN, augmented",
+    "mmgcn_partial": "MMGCN (one a condition)",
+    **{f"mmgcn_layers_{n}": f"MMGCN, {n} {'layer' if n == 1 else 'layers'}" for n in DEPTHS},
+    "mmgcn_no_speaker": "MMGCN without speakers",
+    "mmgcn_causal": "MMGCN, causal",
+    "bc_lstm_shuffled_order": "BC-LSTM, order shuffled (control)",
+    "mmgcn_shuffled_order": "MMGCN, order shuffled (control)",
+    "mmgcn_shuffled_labels": "MMGCN, labels shuffled (control)",
 }
 # Of titles that a terminal's table has no room for; further long ones are wrapped there.
 SHORT_TITLES = {

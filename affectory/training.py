@@ -14,10 +14,13 @@ from torch import Tensor, nn
 
 from affectory.batches import PackedFeatures
 from affectory.conditions import condition_masks, draw_available, training_conditions
-from affectory.evaluation import score
+from affectory.evaluation import logits_under, score
 from affectory.family import Model, Schedule
+from affectory.metrics import CLASSIFICATION
 from affectory.vocabulary import Condition
 
+WATCHED = "watched"  # begins the names of what is only looked at
+NOTHING = np.zeros(0, np.int64)
 Callback = Callable[[int, dict[str, float]], None]  # epoch counted from 1, and what was measured
 _POOL_BATCHES = 8  # of so many batches the rows are sorted by length, which leaves little padding and enough chance
 
@@ -28,7 +31,7 @@ class Fit:
 
     state: dict[str, Tensor]
     best_epoch: int  # counted from 1
-    best_score: float  # mean UA on validation over the conditions that were trained on; NaN without validation rows
+    best_score: float  # what selects: mean over the conditions that were trained on; NaN without validation rows
     history: list[dict[str, float]]  # one dict an epoch, as the callbacks received it
 
 
@@ -48,10 +51,13 @@ def fit(
     epochs: int | None = None,
     checkpoint: Path | None = None,
     checkpoint_every_s: float = 10.0,
+    watched: np.ndarray = NOTHING,
 ) -> Fit:
     """Train on the rows `train`, select on the rows `val` (positions in `data`), leave the model with the best weights.
 
-    Callbacks receive loss/<term>, loss/total, val/ua/<keys> (`av` for {a,v}) and val/score, their mean, which selects.
+    Callbacks receive loss/<term>, loss/total, val/<metric>/<keys> (`av` for {a,v}) of the schedule's `select`, and
+    val/score, their mean, which selects. The rows `watched` are scored after each epoch as they are, watched/<metric>,
+    and change nothing.
     Every epoch draws its order, conditions and dropout from (seed, epoch) alone, so a training that was killed goes on
     from `checkpoint` to the same bits. `epochs` ends the schedule early. Without rows in `val` the last epoch is kept.
     ValueError when a checkpoint is another training's, TrainingError when a loss is no longer finite.
@@ -73,7 +79,8 @@ def fit(
     with torch.random.fork_rng(devices=[data.device] if data.device.type == "cuda" else []):
         for epoch in range(len(state.history), last):
             totals = _train_epoch(model, data, train, masks, optimizer, schedule, seed, epoch)
-            measured = _checked(totals, epoch) | _validated(model, data, val, under)
+            measured = _checked(totals, epoch) | _validated(model, data, val, under, schedule.select)
+            measured |= _watched(model, data, watched) if len(watched) else {}
             state.keep(model, measured)
             for callback in callbacks:
                 callback(epoch + 1, measured)
@@ -185,10 +192,18 @@ def _checked(totals: dict[str, Tensor], epoch: int) -> dict[str, float]:
     return values
 
 
-def _validated(model: Model, data: PackedFeatures, val: np.ndarray, under: Iterable[Condition]) -> dict[str, float]:
-    """val/ua/<keys> of each condition and their mean, val/score, which selects."""
-    scores = score(model, data, val, tuple(under)) if len(val) else {}
+def _validated(
+    model: Model, data: PackedFeatures, val: np.ndarray, under: Iterable[Condition], metric: str
+) -> dict[str, float]:
+    """val/<metric>/<keys> of each condition and their mean, val/score, which selects."""
+    scores = score(model, data, val, tuple(under), metric) if len(val) else {}
     if not scores:
         return {}
-    by_keys = {f"val/ua/{str(condition).strip('{}').replace(',', '')}": value for condition, value in scores.items()}
+    by_keys = {f"val/{metric}/{str(of).strip('{}').replace(',', '')}": value for of, value in scores.items()}
     return {**by_keys, "val/score": float(np.mean(list(by_keys.values())))}
+
+
+def _watched(model: Model, data: PackedFeatures, rows: np.ndarray) -> dict[str, float]:
+    """watched/<metric> of the rows as they are."""
+    truth, predicted = data.labels[rows].cpu().numpy(), logits_under(model, data, rows, None)[0].argmax(-1)
+    return {f"{WATCHED}/{name}": metric(truth, predicted) for name, metric in CLASSIFICATION.items()}

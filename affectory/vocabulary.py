@@ -76,3 +76,6 @@ UTTERANCE_COLUMNS: tuple[str, ...] = (
     "utterance_id", "dialogue_id", "turn", "speaker", "split", "culture", "media", "start_s", "end_s", "transcript",
     "emotion", "valence", "arousal", "dominance", "sentiment",
 )  # fmt: skip
+
+
+DEPTHS = (1, 2, 4, 8, 16, 32)  # layers of graph convolution in MMGCN's published table

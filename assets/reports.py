@@ -7,7 +7,7 @@ from affectory.report import chance_level, render_report, summary
 from affectory.tables import conditions_table, to_markdown
 from assets.models import MODEL_ASSETS
 from assets.partitions import OWNERS, corpus_partitions
-from assets.studies import mmin_study
+from assets.studies import STUDY_ASSETS
 from ops.pictures import inline
 from ops.reporting import collect
 from resources.corpus_folders import CorpusFolders
@@ -18,7 +18,7 @@ from resources.tracking import Tracking
 
 @dg.asset(
     partitions_def=corpus_partitions,
-    deps=[*MODEL_ASSETS, mmin_study],
+    deps=[*MODEL_ASSETS, *STUDY_ASSETS],
     group_name="reports",
     kinds={"html"},
     owners=OWNERS,

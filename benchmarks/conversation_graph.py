@@ -183,7 +183,7 @@ def lstm_parts(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 def build(form: str, layers: int, *, dropout: float | None = None) -> nn.Module:
     torch.manual_seed(0)
-    config = PRESETS["paper" if layers < 64 else "official_code"]["mmgcn_full"]
+    config = PRESETS["paper" if layers < 64 else "official_code"]["mmgcn"]
     config = replace(config, graph_layers=layers, dropout=config.dropout if dropout is None else dropout)
     model = Mmgcn(replace(config, speakers=SPEAKERS), WIDTHS, CLASSES)
     return model if form == "blocks" else DenseMmgcn(model, mended=form == "dense+")

@@ -10,6 +10,7 @@ from affectory.corpora.demo.answers import planted_facts
 from affectory.datasets import Dataset
 from affectory.models import FAMILIES
 from affectory.report import CorpusFacts, Provenance, ReportData
+from affectory.study_kinds import KINDS
 from ops.datasets import digest, read_dataset, stored_choice
 from ops.study_reporting import study_data
 from ops.training import unfit
@@ -43,11 +44,11 @@ FROM utterances WHERE corpus = $corpus
 def collect(store: FeatureStore, tracking: Tracking, corpus: Corpus, *, dagster_run_id: str) -> ReportData:
     """Everything on the page of a corpus."""
     dataset = read_dataset(store, corpus.name)
-    why = unfit(dataset)
     deployed = [name for name, family in FAMILIES.items() if family.DEPLOYED]
+    untrained = {name: why for name in deployed if (why := unfit(dataset, name))}
     keys = [corpus.name, deployed]
     results = store.query("SELECT * FROM results WHERE corpus = ? AND list_contains(?, family)", keys)
-    study = study_data(store, tracking, corpus.name)
+    studies = [study_data(store, tracking, corpus.name, study) for study in KINDS]
     return ReportData(
         corpus=corpus.name,
         facts=corpus_facts(store, corpus),
@@ -55,8 +56,8 @@ def collect(store: FeatureStore, tracking: Tracking, corpus: Corpus, *, dagster_
         results=results,
         predictions=store.query(PREDICTIONS, keys),
         history=history(tracking, results),
-        studies=(study,) if study else (),
-        notes=(f"No model was trained: {why}.",) if why else (),
+        studies=tuple(study for study in studies if study),
+        notes=tuple(f"No model of the family {name} was trained: {why}." for name, why in untrained.items()),
     )
 
 

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -17,8 +17,9 @@ from affectory.child_processes import Lost, run_as_completed
 from affectory.conditions import TRAINING_CONDITIONS
 from affectory.datasets import Dataset, save_dataset
 from affectory.inputs import speaker_normalised
-from affectory.study import LINEAR_SVM, Cell, Row, mmin_rows, run_cell
-from affectory.study_data import SPEAKER_NORMALISED
+from affectory.study import Cell, run_cell
+from affectory.study_data import ON_TEST, SPEAKER_NORMALISED
+from affectory.study_rows import LINEAR_SVM, Row, mmgcn_rows, mmin_rows
 from ops.datasets import digest, read_folds
 from ops.evaluation import with_probabilities
 from ops.progress import log_progress
@@ -28,8 +29,6 @@ from resources.feature_store import FeatureStore
 from resources.tracking import Tracking
 from resources.workers import Workers
 
-STUDY = "mmin_study"
-
 TABLES = ("results", "predictions", "sweep", "imagined")
 TABLES_FOLDER = "tables"  # of a run's artifacts: what the store holds of it
 
@@ -37,14 +36,25 @@ TABLES_FOLDER = "tables"  # of a run's artifacts: what the store holds of it
 class StudyConfig(dg.Config):
     """Which rows, over which seeds."""
 
-    preset: str = "default"  # a preset of the family mmin
+    preset: str = "default"  # a preset of the study's family
     seeds: list[int] = [0, 1, 2]
     experiments: list[str] = []  # rows by name, with the teachers they need; empty: all
     speaker_normalised: list[str] = []  # rows also trained on features normalised speaker by speaker (transductive)
     keep: str = (
         ""  # best (on validation) or last: the epoch whose weights every network keeps; empty: as the preset says
     )
+
+
+class MminStudyConfig(StudyConfig):
+    """And what the rows are trained under."""
+
     train_under: str = ""  # full, missing or full_and_missing for every row that can be; empty: as the preset says
+
+
+class MmgcnStudyConfig(StudyConfig):
+    """And whose edges in the graph are drawn."""
+
+    utterance: str = ""  # its id; empty: the twentieth, or the last, of the longest dialogue that is tested
 
 
 @dataclass(frozen=True)
@@ -63,51 +73,84 @@ class Place:
         return self.row.experiment + self.suffix
 
 
-def run_study(
-    context: dg.AssetExecutionContext,
-    config: StudyConfig,
-    store: FeatureStore,
-    tracking: Tracking,
-    compute: Compute,
-    workers: Workers,
-) -> dict[str, int] | None:
-    """Train, score and store what is new of the study; counts of trainings, or None where the corpus cannot feed it."""
-    corpus = context.partition_key
-    dataset, parts = read_folds(store, corpus)
+@dataclass(frozen=True)
+class Study:
+    """A study of one corpus, and what it runs with."""
+
+    name: str
+    family: str  # the family that it is about
+    context: dg.AssetExecutionContext
+    store: FeatureStore
+    tracking: Tracking
+    compute: Compute
+    workers: Workers
+
+    @property
+    def corpus(self) -> str:
+        return self.context.partition_key
+
+    @property
+    def staging(self) -> Path:
+        return Path(self.workers.staging) / "studies"
+
+    def say(self, text: str) -> None:
+        self.context.log.info(text)
+
+
+def run_study(study: Study, config: StudyConfig, every: Callable[[Dataset], list[Row]]) -> dict[str, int] | None:
+    """Train, score and store what is new of the study; counts of trainings, or None where the corpus cannot feed it.
+
+    `every` gives all rows of the study for a corpus.
+    """
+    dataset, parts = read_folds(study.store, study.corpus)
     if dataset is None:
-        context.log.info(
-            f"{STUDY} skipped for corpus {corpus}: no utterance has a label and a split. If the corpus has labels, "
-            "materialise its ingestion, features and missing_modality_sets first"
+        study.say(
+            f"{study.name} skipped for corpus {study.corpus}: no utterance has a label and a split. If the corpus has "
+            "labels, materialise its ingestion, features and missing_modality_sets first"
         )
         return None
     for fold, splits in parts.items():
-        if why := unfit(replace(dataset, splits=splits)):
-            context.log.info(f"{STUDY} skipped for corpus {corpus}: fold {fold}: {why}")
+        if why := unfit(replace(dataset, splits=splits), study.family):
+            study.say(f"{study.name} skipped for corpus {study.corpus}: fold {fold}: {why}")
             return None
-    rows = _rows(config, dataset)
-    staging = Path(workers.staging) / "studies"
+    rows = _rows(config, dataset, every(dataset))
     data_digest = digest(dataset)
     places = list(_places(config, rows, parts, data_digest))
-    known = _known(context, places, store, tracking)
+    known = _known(study, places)
     new = [place for place in places if place.fingerprint not in known]
-    context.log.info(f"{STUDY} of {corpus}: {len(places)} trainings, {len(places) - len(new)} unchanged and reused")
+    reused = len(places) - len(new)
+    study.say(f"{study.name} of {study.corpus}: {len(places)} trainings, {reused} unchanged and reused")
     run_ids = dict(known)
     if new:
-        data = _written(dataset, {place.suffix for place in new}, staging / f"data-{data_digest[:16]}")
-        cells = _cells(new, rows, data, parts, staging, str(compute.torch_device()))
+        data = _written(dataset, {place.suffix for place in new}, study.staging / f"data-{data_digest[:16]}")
+        cells = _cells(study, new, rows, data, parts)
         try:
-            _run_cells(context, cells, new, store, tracking, workers, staging, run_ids)
+            _run_cells(study, cells, new, run_ids)
         finally:
             for folder in data.values():
                 shutil.rmtree(folder)
-    store.keep_runs(corpus, STUDY, sorted({run_ids[p.fingerprint] for p in places if p.fingerprint in run_ids}))
-    return {"trainings": len(places), "reused": len(places) - len(new), "folds": len(parts), "rows": len(rows)}
+    kept = {run_ids[place.fingerprint] for place in places if place.fingerprint in run_ids}
+    study.store.keep_runs(study.corpus, study.name, sorted(kept))
+    return {"trainings": len(places), "reused": reused, "folds": len(parts), "rows": len(rows)}
 
 
-def _rows(config: StudyConfig, dataset: Dataset) -> list[Row]:
-    """The rows asked for, teachers before their students; ValueError names a row or switch that is not known."""
+def rows_of_mmin(config: MminStudyConfig, dataset: Dataset) -> list[Row]:
+    """All rows of mmin_study; ValueError for a switch that is not known."""
     if config.train_under and config.train_under not in TRAINING_CONDITIONS:
         raise ValueError(f"train_under {config.train_under!r}: expected one of {', '.join(TRAINING_CONDITIONS)}")
+    return mmin_rows(config.preset, dataset.modalities, config.train_under)
+
+
+def rows_of_mmgcn(config: MmgcnStudyConfig, dataset: Dataset) -> list[Row]:
+    """All rows of mmgcn_study; ValueError for an utterance to be drawn that is not there."""
+    if config.utterance and config.utterance not in dataset.utterance_ids:
+        some = ", ".join(dataset.utterance_ids[:3])
+        raise ValueError(f"utterance {config.utterance!r}: expected the id of one in the corpus, as {some}")
+    return mmgcn_rows(config.preset, dataset.modalities)
+
+
+def _rows(config: StudyConfig, dataset: Dataset, every: Sequence[Row]) -> list[Row]:
+    """The rows asked for, teachers before their students; ValueError names a row or switch that is not known."""
     if not config.seeds or len(set(config.seeds)) < len(config.seeds) or min(config.seeds) < 0:
         raise ValueError(f"seeds {config.seeds}: expected one or more different numbers, none below 0")
     if config.speaker_normalised and not any(dataset.speakers):
@@ -116,7 +159,7 @@ def _rows(config: StudyConfig, dataset: Dataset) -> list[Row]:
         )
     if config.keep not in ("", "best", "last"):
         raise ValueError(f"keep {config.keep!r}: expected best, last or nothing")
-    every = [_keeping(row, config.keep) for row in mmin_rows(config.preset, dataset.modalities, config.train_under)]
+    every = [_keeping(row, config.keep) for row in every]
     names = {row.experiment for row in every}
     if unknown := sorted({*config.experiments, *config.speaker_normalised} - names):
         have = "".join(modality.key for modality in dataset.modalities)
@@ -159,23 +202,20 @@ def _fingerprint(row: Row, rows: dict[str, Row], seed: int | None, suffix: str, 
     while current is not None:
         chain.append([current.family, None if current.config is None else asdict(current.config)])
         current = rows.get(current.config.teacher) if current.config is not None and current.config.teacher else None
-    parts = [RECIPE, row.name, chain, row.reads_all, seed, suffix, data, version("torch")]
+    parts = [RECIPE, row.name, chain, row.reads_all, row.shuffled, seed, suffix, data, version("torch")]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def _known(
-    context: dg.AssetExecutionContext, places: Sequence[Place], store: FeatureStore, tracking: Tracking
-) -> dict[str, str]:
+def _known(study: Study, places: Sequence[Place]) -> dict[str, str]:
     """fingerprint -> run id of what is finished in MLflow; results that have left the store come back from there.
 
     Others leave the store before anything is trained, so that a study which is killed never shows two configurations;
     not so while MLflow is away, which tells nothing.
     """
-    corpus = context.partition_key
-    finished = tracking.finished_fingerprints(corpus, STUDY)
-    rows = store.query(
+    finished = study.tracking.finished_fingerprints(study.corpus, study.name)
+    rows = study.store.query(
         "SELECT mlflow_run_id, list(DISTINCT seed) AS seeds FROM results WHERE corpus = ? AND family = ? GROUP BY ALL",
-        [corpus, STUDY],
+        [study.corpus, study.name],
     )
     stored = dict(zip(rows["mlflow_run_id"], rows["seeds"], strict=True))
     known, gone = {}, []
@@ -185,21 +225,22 @@ def _known(
             if set(place.seeds) != set(stored.get(run_id, ())):
                 gone.append(place)
     if finished:
-        store.keep_runs(corpus, STUDY, sorted(set(known.values()) - {known[place.fingerprint] for place in gone}))
+        still = set(known.values()) - {known[place.fingerprint] for place in gone}
+        study.store.keep_runs(study.corpus, study.name, sorted(still))
     tables = _no_tables()
     for place in gone:
         with TemporaryDirectory() as folder:
             run_id = known[place.fingerprint]
             try:
-                files = tracking.download(run_id, TABLES_FOLDER, Path(folder))
+                files = study.tracking.download(run_id, TABLES_FOLDER, Path(folder))
             except FileNotFoundError as error:
-                context.log.warning(f"{place.experiment} is trained anew: {error}")
+                study.context.log.warning(f"{place.experiment} is trained anew: {error}")
                 del known[place.fingerprint]
             else:
-                _add(tables, place, files, run_id)
+                _add(tables, place, files, run_id, study.name)
     if gone:
-        _store(store, corpus, tables)
-        context.log.info(f"{STUDY} of {corpus}: results of {len(gone)} trainings brought back from MLflow")
+        _store(study, tables)
+        study.say(f"{study.name} of {study.corpus}: results of {len(gone)} trainings brought back from MLflow")
     return known
 
 
@@ -213,17 +254,12 @@ def _written(dataset: Dataset, suffixes: set[str], folder: Path) -> dict[str, Pa
 
 
 def _cells(
-    new: Sequence[Place],
-    rows: Sequence[Row],
-    data: dict[str, Path],
-    parts: dict[int, list[str]],
-    staging: Path,
-    device: str,
+    study: Study, new: Sequence[Place], rows: Sequence[Row], data: dict[str, Path], parts: dict[int, list[str]]
 ) -> list[Cell]:
     """A cell a fold, seed and normalisation."""
     keys = dict.fromkeys((place.fold, place.seed, place.suffix) for place in new)
     first = (min(parts), min(place.seed for place in new), "")
-    cells = []
+    device, cells = str(study.compute.torch_device()), []
     for fold, seed, suffix in keys:
         of_cell = [p for p in new if (p.fold, p.seed, p.suffix) == (fold, seed, suffix)]
         names = {p.row.name for p in of_cell}
@@ -236,7 +272,7 @@ def _cells(
                 seed=seed,
                 rows=[row for row in rows if row.name in names | teachers],
                 fingerprints={p.row.name: p.fingerprint for p in of_cell},
-                results=staging,
+                results=study.staging,
                 device=device,
                 pictures=(fold, seed, suffix) == first,
             )
@@ -244,30 +280,21 @@ def _cells(
     return cells
 
 
-def _run_cells(
-    context: dg.AssetExecutionContext,
-    cells: Sequence[Cell],
-    new: Sequence[Place],
-    store: FeatureStore,
-    tracking: Tracking,
-    workers: Workers,
-    staging: Path,
-    run_ids: dict[str, str],
-) -> None:
+def _run_cells(study: Study, cells: Sequence[Cell], new: Sequence[Place], run_ids: dict[str, str]) -> None:
     """Deliver each cell as it is done; what is lost is said at the end, when the others are safe."""
-    processes = 1 if cells[0].device.startswith("cuda") else workers.count
-    report, lost = log_progress(context, "cells of the study"), []
+    processes = 1 if cells[0].device.startswith("cuda") else study.workers.count
+    report, lost = log_progress(study.context, "cells of the study"), []
     by_fingerprint = {place.fingerprint: place for place in new}
-    done = run_as_completed(run_cell, cells, workers=processes, timeout_s=workers.cell_timeout_s)
+    done = run_as_completed(run_cell, cells, workers=processes, timeout_s=study.workers.cell_timeout_s)
     for number, (index, outcome) in enumerate(done, start=1):
         cell = cells[index]
         if isinstance(outcome, Lost):
             lost.append(f"fold {cell.fold} seed {cell.seed}: {outcome.detail}")
         else:
             trained = [by_fingerprint[cell.fingerprints[name]] for name in outcome.done if name in cell.fingerprints]
-            run_ids |= _deliver(context, trained, staging, store, tracking)
+            run_ids |= _deliver(study, trained)
             for name, why in outcome.skipped.items():
-                context.log.info(f"{name} of fold {cell.fold}, seed {cell.seed} is left out: {why}")
+                study.say(f"{name} of fold {cell.fold}, seed {cell.seed} is left out: {why}")
             lost += [f"{name} of fold {cell.fold}, seed {cell.seed}: {why}" for name, why in outcome.failed.items()]
         report(number, len(cells))
     if lost:
@@ -277,22 +304,16 @@ def _run_cells(
         )
 
 
-def _deliver(
-    context: dg.AssetExecutionContext,
-    places: Sequence[Place],
-    staging: Path,
-    store: FeatureStore,
-    tracking: Tracking,
-) -> dict[str, str]:
+def _deliver(study: Study, places: Sequence[Place]) -> dict[str, str]:
     """Each training to MLflow, all their rows to the store; then their folders go. fingerprint -> run id."""
     run_ids, tables = {}, _no_tables()
     for place in places:
-        folder = staging / place.fingerprint
-        run_ids[place.fingerprint] = _log_run(context, place, folder, tracking)
-        _add(tables, place, folder, run_ids[place.fingerprint])
-    _store(store, context.partition_key, tables)
+        folder = study.staging / place.fingerprint
+        run_ids[place.fingerprint] = _log_run(study, place, folder)
+        _add(tables, place, folder, run_ids[place.fingerprint], study.name)
+    _store(study, tables)
     for place in places:
-        shutil.rmtree(staging / place.fingerprint)
+        shutil.rmtree(study.staging / place.fingerprint)
     return run_ids
 
 
@@ -300,15 +321,16 @@ def _no_tables() -> dict[str, list[pd.DataFrame]]:
     return {name: [] for name in TABLES}
 
 
-def _add(tables: dict[str, list[pd.DataFrame]], place: Place, folder: Path, run_id: str) -> None:
+def _add(tables: dict[str, list[pd.DataFrame]], place: Place, folder: Path, run_id: str, study: str) -> None:
     """The rows of one training, from its files in `folder`."""
     for name, parts in tables.items():
         if (file := folder / f"{name}.parquet").exists() and len(rows := pd.read_parquet(file)):
-            keys = {"family": STUDY, "experiment": place.experiment, "fold": place.fold}
+            keys = {"family": study, "experiment": place.experiment, "fold": place.fold}
             parts += [rows.assign(**keys, mlflow_run_id=run_id, seed=seed) for seed in place.seeds]
 
 
-def _store(store: FeatureStore, corpus: str, tables: dict[str, list[pd.DataFrame]]) -> None:
+def _store(study: Study, tables: dict[str, list[pd.DataFrame]]) -> None:
+    store, corpus = study.store, study.corpus
     if tables["predictions"]:
         predictions = pd.concat([with_probabilities(rows) for rows in tables["predictions"]])
         store.replace_rows("predictions", corpus, predictions)
@@ -316,27 +338,28 @@ def _store(store: FeatureStore, corpus: str, tables: dict[str, list[pd.DataFrame
         if tables[name]:
             store.replace_rows(table, corpus, pd.concat(tables[name]))
     if tables["results"]:  # last: it says that the training is stored
-        results = pd.concat(tables["results"]).assign(selected_on="val")
-        store.replace_rows("results", corpus, results)
+        results = pd.concat(tables["results"])
+        on_test = results["metric"].str.endswith(ON_TEST)
+        store.replace_rows("results", corpus, results.assign(selected_on=on_test.map({True: "test", False: "val"})))
 
 
-def _log_run(context: dg.AssetExecutionContext, place: Place, folder: Path, tracking: Tracking) -> str:
+def _log_run(study: Study, place: Place, folder: Path) -> str:
     facts = json.loads((folder / "facts.json").read_text())
     config = {} if place.row.config is None else flattened(asdict(place.row.config))
     tags = {
         "fingerprint": place.fingerprint,
-        "dagster_run_id": context.run_id,
-        "corpus": context.partition_key,
+        "dagster_run_id": study.context.run_id,
+        "corpus": study.corpus,
         "family": place.row.family,
-        "study": STUDY,
+        "study": study.name,
         "experiment": place.experiment,
         "fold": str(place.fold),
         "seed": str(place.seed),
         "selected_on": "val",
     }
-    name = f"{STUDY}/{place.row.name}{place.suffix}"
+    name = f"{study.name}/{place.row.name}{place.suffix}"
     parameters = {"seed": place.seed, "fold": place.fold, **config}
-    with tracking.run(context.partition_key, name, parameters=parameters, tags=tags) as run:
+    with study.tracking.run(study.corpus, name, parameters=parameters, tags=tags) as run:
         for epoch, measured in enumerate(facts.get("history", []), start=1):
             run.log_epoch(epoch, measured)
         if "score" in facts:

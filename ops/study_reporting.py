@@ -1,18 +1,25 @@
 """What is shown of a study, as SQL over the store; its pictures to MLflow."""
 
+import json
 import logging
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import dagster as dg
 import pandas as pd
 
+from affectory.batches import PackedFeatures
+from affectory.graph_edges import edges_of, utterance_to_show
+from affectory.models import mmgcn
+from affectory.study_kinds import KINDS
 from affectory.study_report import StudyData, findings, pictures, to_markdown
+from ops.datasets import read_folds
 from ops.pictures import inline
-from ops.study import STUDY, StudyConfig
-from ops.training import flattened
+from ops.study import MmgcnStudyConfig, MminStudyConfig, Study, StudyConfig
+from ops.training import flattened, load_trained
 from resources.feature_store import FeatureStore
+from resources.mlflow_store import TrackingAwayError
 from resources.tracking import Tracking
 
 PREDICTIONS = """
@@ -32,12 +39,12 @@ SELECT avg(test / train) AS share FROM (
 )
 """
 IMAGINED = """
-SELECT * FROM imagined WHERE corpus = ? AND family = ? AND experiment = 'mmin'
+SELECT * FROM imagined WHERE corpus = ? AND family = ? AND experiment = ?
 QUALIFY dense_rank() OVER (ORDER BY fold, seed) = 1
 """
 FIRST_RUN = """
 SELECT fold, seed, any_value(mlflow_run_id) AS run_id FROM results
-WHERE corpus = ? AND family = ? AND experiment = 'mmin' GROUP BY ALL ORDER BY ALL LIMIT 1
+WHERE corpus = ? AND family = ? AND experiment = ? GROUP BY ALL ORDER BY ALL LIMIT 1
 """
 # What was tested in a fold whose test part it is not in today.
 ELSEWHERE = """
@@ -45,12 +52,37 @@ SELECT 1 FROM predictions p ANTI JOIN folds f
     ON f.corpus = p.corpus AND f.fold = p.fold AND f.utterance_id = p.utterance_id AND f.split = 'test'
 WHERE p.corpus = ? AND p.family = ? LIMIT 1
 """
-TABLE_FILE = "tables.md"
+SHOWN, TABLE_FILE, NOTE_FILE, EDGES_FILE = "study", "tables.md", "note.json", "edges.parquet"
 log = logging.getLogger(__name__)
 
 
-def study_data(store: FeatureStore, tracking: Tracking, corpus: str, study: str = STUDY) -> StudyData | None:
-    """All that is stored of a study; None where it has no results, or they are of folds that are no more."""
+@dataclass(frozen=True)
+class Summary:
+    """What a study tells of itself beside its results."""
+
+    runs_note: str = ""
+    graph_layers: int = 0
+    edges: pd.DataFrame | None = None
+
+    def write(self, folder: Path) -> None:
+        (folder / NOTE_FILE).write_text(json.dumps({"runs_note": self.runs_note, "graph_layers": self.graph_layers}))
+        if self.edges is not None:
+            self.edges.to_parquet(folder / EDGES_FILE, index=False)
+
+    @classmethod
+    def read(cls, folder: Path) -> "Summary":
+        edges = folder / EDGES_FILE
+        told = json.loads((folder / NOTE_FILE).read_text())
+        return cls(**told, edges=pd.read_parquet(edges) if edges.exists() else None)
+
+
+def study_data(
+    store: FeatureStore, tracking: Tracking, corpus: str, study: str, summary: Summary | None = None
+) -> StudyData | None:
+    """All that is stored of a study; None where it has no results, or they are of folds that are no more.
+
+    Without a summary that of the latest study, from MLflow.
+    """
     keys = [corpus, study]
     results = store.query("SELECT * FROM results WHERE corpus = ? AND family = ?", keys)
     if results.empty:
@@ -61,6 +93,8 @@ def study_data(store: FeatureStore, tracking: Tracking, corpus: str, study: str 
     of_folds = sorted(set(results["fold"]))
     units = store.query(UNITS, [corpus])
     word = "dialogue" if len(set(units["dialogue"])) < len(units) else "speaker"
+    pictured = KINDS[study].pictured
+    summary = summary or _latest_summary(tracking, corpus, study)
     protocol = store.query(
         "SELECT fold, any_value(protocol) AS text FROM folds WHERE corpus = ? GROUP BY ALL", [corpus]
     )
@@ -69,8 +103,11 @@ def study_data(store: FeatureStore, tracking: Tracking, corpus: str, study: str 
         results=results,
         predictions=store.query(PREDICTIONS, keys),
         sweeps=store.query("SELECT * FROM sweeps WHERE corpus = ? AND family = ?", keys),
-        imagined=store.query(IMAGINED, keys),
+        imagined=store.query(IMAGINED, [*keys, pictured]),
         history=_history(store, tracking, corpus, study),
+        runs_note=summary.runs_note,
+        graph_layers=summary.graph_layers,
+        **({} if summary.edges is None else {"edges": summary.edges}),
         units=dict(zip(units["utterance_id"], units[word], strict=True)),
         unit_word=word,
         test_share=float(store.query(SHARES, keys)["share"].iloc[0]),
@@ -78,25 +115,26 @@ def study_data(store: FeatureStore, tracking: Tracking, corpus: str, study: str 
     )
 
 
-def study_metadata(
-    context: dg.AssetExecutionContext, config: StudyConfig, store: FeatureStore, tracking: Tracking
-) -> dict[str, dg.MetadataValue]:
+def study_metadata(study: Study, config: StudyConfig) -> dict[str, dg.MetadataValue]:
     """Findings, tables and pictures for Dagster's page; the same files as artifacts of one MLflow run."""
-    data = study_data(store, tracking, context.partition_key)
+    store, tracking, corpus = study.store, study.tracking, study.corpus
+    summary = Summary(_note(config), _graph_layers(config), _edges(study, config))
+    data = study_data(store, tracking, corpus, study.name, summary)
     if data is None:
         raise dg.Failure("no row of the study could be trained and tested in any fold; the log says why of each")
-    data = replace(data, runs_note=_note(config))
     drawn, tables, sentences = pictures(data, form="png"), to_markdown(data), findings(data)
-    tags = {"dagster_run_id": context.run_id, "corpus": context.partition_key, "family": STUDY}
+    tags = {"dagster_run_id": study.context.run_id, "corpus": corpus, "family": study.name, "fingerprint": SHOWN}
     with (
         TemporaryDirectory() as folder,
-        tracking.run(context.partition_key, STUDY, parameters=flattened(config.model_dump()), tags=tags) as run,
+        tracking.run(corpus, study.name, parameters=flattened(config.model_dump()), tags=tags) as run,
     ):
+        summary.write(Path(folder))
         for name, content in {TABLE_FILE: tables.encode(), **{f"{n}.png": p for n, p in drawn.items()}}.items():
             (Path(folder) / name).write_bytes(content)
-            run.log_file(Path(folder) / name, "study")
+        for file in sorted(Path(folder).iterdir()):
+            run.log_file(file, SHOWN)
     for sentence in sentences:
-        context.log.info(sentence)
+        study.say(sentence)
     texts = {"findings": "\n".join(f"- {sentence}" for sentence in sentences), "tables": tables}
     return {name: dg.MetadataValue.md(text) for name, text in {**texts, **_inlined(drawn)}.items()}
 
@@ -104,7 +142,8 @@ def study_metadata(
 def _note(config: StudyConfig) -> str:
     """Which preset, and what of it was changed."""
     kept = {"": "", "best": "; every network keeps its best epoch", "last": "; every network keeps its last epoch"}
-    under = f"; rows that are free to be are trained under {config.train_under}" if config.train_under else ""
+    train_under = config.train_under if isinstance(config, MminStudyConfig) else ""
+    under = f"; rows that are free to be are trained under {train_under}" if train_under else ""
     return f"Preset {config.preset}{kept[config.keep]}{under}."
 
 
@@ -112,8 +151,40 @@ def _inlined(drawn: dict[str, bytes]) -> dict[str, str]:
     return {name: inline(picture) for name, picture in drawn.items()}
 
 
+def _latest_summary(tracking: Tracking, corpus: str, study: str) -> Summary:
+    """Of the latest run of the study; empty where MLflow is away or knows none."""
+    found = tracking.find_finished(corpus, study, SHOWN)
+    if found is None:
+        return Summary()
+    with TemporaryDirectory() as folder:
+        try:
+            return Summary.read(tracking.download(found.run_id, SHOWN, Path(folder)))
+        except (FileNotFoundError, TrackingAwayError) as error:
+            log.warning("the summary of %s is not shown: %s", study, error)
+            return Summary()
+
+
+def _graph_layers(config: StudyConfig) -> int:
+    return mmgcn.experiments(config.preset)["mmgcn"].graph_layers if isinstance(config, MmgcnStudyConfig) else 0
+
+
+def _edges(study: Study, config: StudyConfig) -> pd.DataFrame | None:
+    """Those of the chosen utterance in the first fold and seed of MMGCN, where the study has that row."""
+    if not isinstance(config, MmgcnStudyConfig):
+        return None
+    first = study.store.query(FIRST_RUN, [study.corpus, study.name, "mmgcn"])
+    dataset, parts = read_folds(study.store, study.corpus)
+    if first.empty or dataset is None:
+        return None
+    dataset = replace(dataset, splits=parts[int(first["fold"].iloc[0])])
+    deployed = load_trained(study.tracking, str(first["run_id"].iloc[0]))
+    data = PackedFeatures.from_dataset(dataset, deployed.inputs)
+    return edges_of(deployed.model, data, dataset, config.utterance or utterance_to_show(dataset))
+
+
 def _history(store: FeatureStore, tracking: Tracking, corpus: str, study: str) -> pd.DataFrame:
-    """The curves of MMIN in its first fold and seed."""
-    for _, row in store.query(FIRST_RUN, [corpus, study]).iterrows():
-        return tracking.history(str(row["run_id"])).assign(experiment="mmin", fold=row["fold"], seed=row["seed"])
+    """The curves of the pictured row in its first fold and seed."""
+    pictured = KINDS[study].pictured
+    for _, row in store.query(FIRST_RUN, [corpus, study, pictured]).iterrows():
+        return tracking.history(str(row["run_id"])).assign(experiment=pictured, fold=row["fold"], seed=row["seed"])
     return pd.DataFrame(columns=["experiment", "fold", "seed", "epoch", "name", "value"])

@@ -89,7 +89,7 @@ def _open_session(
     """The corpus's data on the device; None, with one clear line, where the corpus cannot feed the family."""
     corpus = context.partition_key
     dataset = read_dataset(store, corpus)
-    why = unfit(dataset)
+    why = unfit(dataset, family)
     if dataset is None or why:
         context.log.info(f"{family} skipped for corpus {corpus}: {why}")
         return None
@@ -100,7 +100,7 @@ def _open_session(
     return _Session(context, corpus, family, fold, digest(dataset), tracking, checkpoints)
 
 
-def unfit(dataset: Dataset | None) -> str:
+def unfit(dataset: Dataset | None, family: str) -> str:
     """Why a corpus cannot feed a classification family; empty when it can."""
     if dataset is None:
         return "no utterance has a label and a split"
@@ -108,7 +108,12 @@ def unfit(dataset: Dataset | None) -> str:
         if not len(dataset.rows(split)):
             return f"its {split} part has no labelled utterance with a modality"
     classes = set(dataset.labels[dataset.rows(Split.TRAIN)].tolist())
-    return "" if len(classes) > 1 else f"its training part has {len(classes)} class, at least 2 are needed"
+    if len(classes) < 2:
+        return f"its training part has {len(classes)} class, at least 2 are needed"
+    named = [name for name in dataset.dialogues if name]
+    if FAMILIES[family].OF_DIALOGUES and len(set(named)) == len(named):
+        return "every dialogue is a single utterance; name the dialogue_id of what was said together"
+    return ""
 
 
 def _train_once(session: _Session, configs: Mapping[str, Any], experiment: str, seed: int) -> Run:

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from affectory.datasets import load_dataset, save_dataset
+from affectory.datasets import load_dataset, save_dataset, shuffled_labels, shuffled_order
 from affectory.vocabulary import Condition, Modality
 from tests.fixtures.datasets import small_dataset
 
@@ -63,3 +63,33 @@ def test_labels_outside_the_classes_are_refused():
     for label in (2, -2):
         with pytest.raises(ValueError, match="labels must lie between -1 and 1"):
             replace(DATASET, labels=np.full(12, label))
+
+
+def test_a_shuffled_order_stays_within_each_dialogue_and_moves_all_of_a_row():
+    dataset = small_dataset(48)
+    shuffled = shuffled_order(dataset, seed=1)
+    assert shuffled.dialogues == dataset.dialogues  # so that no row has left its dialogue
+    assert shuffled.utterance_ids != dataset.utterance_ids
+    assert sorted(shuffled.utterance_ids) == sorted(dataset.utterance_ids)
+    place = {name: row for row, name in enumerate(dataset.utterance_ids)}
+    for row, name in enumerate(shuffled.utterance_ids):
+        before = place[name]
+        assert shuffled.labels[row] == dataset.labels[before] and shuffled.splits[row] == dataset.splits[before]
+        assert shuffled.speakers[row] == dataset.speakers[before]
+        for modality, sequences in dataset.sequences.items():
+            np.testing.assert_array_equal(shuffled.sequences[modality].row(row), sequences.row(before))
+
+
+def test_an_utterance_without_a_dialogue_keeps_its_place():
+    dataset = replace(small_dataset(), dialogues=[""] * 24)
+    assert shuffled_order(dataset, seed=1).utterance_ids == dataset.utterance_ids
+
+
+def test_only_the_labels_of_training_rows_are_shuffled_and_as_many_of_each_are_left():
+    dataset = small_dataset(48)
+    shuffled = shuffled_labels(dataset, seed=0)
+    train = dataset.rows("train")
+    others = np.setdiff1d(np.arange(48), train)
+    assert (shuffled.labels[others] == dataset.labels[others]).all()
+    assert (shuffled.labels[train] != dataset.labels[train]).any()
+    assert (np.bincount(shuffled.labels[train]) == np.bincount(dataset.labels[train])).all()

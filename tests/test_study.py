@@ -16,7 +16,8 @@ from affectory import training
 from affectory.conditions import TRAINING_CONDITIONS
 from affectory.datasets import Dataset, save_dataset
 from affectory.deployed import load_deployed
-from affectory.study import LINEAR_SVM, Cell, Row, mmin_rows, run_cell
+from affectory.study import Cell, run_cell
+from affectory.study_rows import LINEAR_SVM, Row, mmin_rows
 from affectory.vocabulary import Condition, Modality, conditions, missing_conditions
 from tests.fixtures.datasets import small_dataset
 

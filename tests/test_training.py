@@ -150,3 +150,18 @@ def test_no_training_rows_and_a_loss_that_is_not_finite_are_refused():
         next(iter(model.parameters())).fill_(float("nan"))
     with pytest.raises(TrainingError, match=r"epoch 1: loss/classification, loss/total not finite"):
         run(model)
+
+
+def test_the_score_that_selects_is_the_one_that_the_schedule_names():
+    history = run(new_model(), schedule=replace(SCHEDULE, select="weighted_f1")).history
+    assert [name for name in history[0] if name.startswith("val/")][:2] == ["val/weighted_f1/a", "val/weighted_f1/v"]
+    assert history[0]["val/score"] != run(new_model()).history[0]["val/score"]
+
+
+def test_rows_that_are_watched_are_scored_after_each_epoch_and_change_nothing():
+    plain, watched = run(new_model()), run(new_model(), watched=DATASET.rows("test"))
+    assert digest(plain.state) == digest(watched.state) and plain.best_epoch == watched.best_epoch
+    for before, measured in zip(plain.history, watched.history, strict=True):
+        seen = {name: value for name, value in measured.items() if name.startswith("watched/")}
+        assert set(seen) == {f"watched/{name}" for name in ("wa", "ua", "weighted_f1", "macro_f1")}
+        assert measured == {**before, **seen}

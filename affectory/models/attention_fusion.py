@@ -30,6 +30,7 @@ from affectory.layers.modality_encoders import ModalityEncoders
 from affectory.vocabulary import Modality
 
 DEPLOYED = ()  # rows of a study
+OF_DIALOGUES = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -36,10 +36,12 @@ from affectory.models.over_dialogues import OverDialogues, over_dialogues
 from affectory.vocabulary import Modality
 
 DEPLOYED = ()  # rows of a study
+OF_DIALOGUES = True
 
 Method = Literal[
     "utterance", "bc_lstm", "cmn", "icon", "dialogue_rnn", "dialogue_gcn", "early", "late", "gated", "mfn", "mult"
 ]
+FUSED: tuple[Method, ...] = ("early", "late", "gated", "mfn", "mult")
 CONTEXTS: Mapping[str, Callable[..., nn.Module]] = {
     "bc_lstm": BcLSTM,
     "cmn": CMN,
@@ -90,6 +92,7 @@ def _published(learning_rate: float, *, epochs: int = 60, batch_size: int = 32, 
         batch_size=batch_size,
         learning_rate=learning_rate,
         weight_decay=weight_decay,
+        select="weighted_f1",
     )
 
 
@@ -105,12 +108,12 @@ def _paper() -> dict[str, Config]:
         "dialogue_rnn": Config(method="dialogue_rnn", schedule=_published(1e-4, batch_size=30), width=150, dropout=0.1),
         "dialogue_gcn": Config(method="dialogue_gcn", schedule=_published(3e-4, weight_decay=0.0)),
     }
-    fusions: tuple[Method, ...] = ("early", "late", "gated", "mfn", "mult")
-    return rows | {name: Config(method=name, schedule=fused) for name in fusions}
+    return rows | {name: Config(method=name, schedule=fused) for name in FUSED}
 
 
 def _alike(schedule: Schedule, **changes: Any) -> dict[str, Config]:
     """All rows with one schedule, so that a table compares methods."""
+    schedule = replace(schedule, select="weighted_f1")
     return {name: replace(config, schedule=schedule, **changes) for name, config in _paper().items()}
 
 
@@ -137,7 +140,7 @@ class Conversation(nn.Module):
     def __init__(self, config: Config, widths: Mapping[Modality, int], n_classes: int) -> None:
         super().__init__()
         self.config, self.modalities = config, tuple(widths)
-        layer = _fused(config, widths) if config.method in ("early", *FUSIONS) else _context(config, widths)
+        layer = _fused(config, widths) if config.method in FUSED else _context(config, widths)
         self.layer = layer
         self.classifier = nn.Linear(layer.out_features, n_classes)  # pyright: ignore[reportArgumentType]
 

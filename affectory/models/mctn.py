@@ -45,6 +45,7 @@ from affectory.inputs import FRAMES, ModalityInput, Preparation
 from affectory.vocabulary import MODALITIES, Condition, Modality, missing_conditions
 
 DEPLOYED = ()  # rows of a study
+OF_DIALOGUES = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,6 +14,8 @@ Two things are ours. A speaker is known by the order in which it first speaks in
 speakers and dialogues with new ones are served; who comes after `speakers` of them shares the last embedding. And
 `causal` turns the LSTM and the graph to the past, so that a running dialogue can be scored as it comes.
 
+Epochs are selected by weighted F1 on validation, the table's own score; the authors' code selects by it on the test.
+
 Shapes: G dialogues of at most N utterances, U utterances in all, M modalities, H width, C classes.
 """
 
@@ -35,9 +37,10 @@ from affectory.layers.dialogues import lengths_of, order_of_appearance, spread
 from affectory.layers.dropout import Dropout, DropoutReLU
 from affectory.layers.utterance_loss import Loss, utterance_loss
 from affectory.models.over_dialogues import OverDialogues, over_dialogues
-from affectory.vocabulary import Modality
+from affectory.vocabulary import DEPTHS, Modality
 
-DEPLOYED = ()
+DEPLOYED = ("mmgcn_augmented",)
+OF_DIALOGUES = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,17 +75,26 @@ def _published(*, epochs: int, learning_rate: float, weight_decay: float) -> Sch
         learning_rate=learning_rate,
         weight_decay=weight_decay,
         clip=float("inf"),
+        select="weighted_f1",
     )
 
 
 _PAPER = Config(schedule=_published(epochs=20, learning_rate=3e-4, weight_decay=3e-5))
 _OFFICIAL_CODE = replace(_PAPER, graph_layers=64, speaker="text_add", loss="class_weighted")
 _DEFAULT = replace(
-    _PAPER, schedule=Schedule(constant_epochs=15, decay_epochs=15, batch_size=16, learning_rate=1e-3, weight_decay=3e-5)
+    _PAPER,
+    schedule=Schedule(
+        constant_epochs=15,
+        decay_epochs=15,
+        batch_size=16,
+        learning_rate=1e-3,
+        weight_decay=3e-5,
+        select="weighted_f1",
+    ),
 )
 _DEBUG = replace(
     _DEFAULT,
-    schedule=Schedule(constant_epochs=1, decay_epochs=1, batch_size=4, learning_rate=1e-2),
+    schedule=Schedule(constant_epochs=1, decay_epochs=1, batch_size=4, learning_rate=1e-2, select="weighted_f1"),
     width=8,
     graph_width=8,
     graph_layers=2,
@@ -93,7 +105,7 @@ _DEBUG = replace(
 
 def _experiments(config: Config) -> dict[str, Config]:
     """As published, on full rows; and the one that is registered, which has also seen rows that miss modalities."""
-    return {"mmgcn_full": config, "mmgcn": replace(config, training_conditions="full_and_missing")}
+    return {"mmgcn": config, "mmgcn_augmented": replace(config, training_conditions="full_and_missing")}
 
 
 PRESETS: Mapping[str, Mapping[str, Config]] = {
@@ -122,6 +134,18 @@ PRESETS: Mapping[str, Mapping[str, Config]] = {
 def experiments(preset: str = "default") -> dict[str, Config]:
     """MMGCN as published and as registered; ValueError for a preset that is not of PRESETS."""
     return experiments_of("mmgcn", PRESETS, preset)
+
+
+def study_experiments(preset: str = "default") -> dict[str, Config]:
+    """The rows of the published tables that are of this family: depths, without speakers; and ours, of the past only.
+
+    The depth that MMGCN has by its preset is MMGCN itself and no row of its own.
+    """
+    rows = experiments(preset)
+    mmgcn = rows["mmgcn"]
+    by_depth = {f"mmgcn_layers_{n}": replace(mmgcn, graph_layers=n) for n in DEPTHS if n != mmgcn.graph_layers}
+    variants = {"mmgcn_no_speaker": replace(mmgcn, speaker="none"), "mmgcn_causal": replace(mmgcn, causal=True)}
+    return {**rows, **by_depth, **{name: config for name, config in variants.items() if config != mmgcn}}
 
 
 def build(

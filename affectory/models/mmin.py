@@ -31,6 +31,7 @@ from affectory.layers.modality_encoders import ModalityEncoders
 from affectory.vocabulary import MODALITIES, Modality
 
 DEPLOYED = ("best", "mmin")
+OF_DIALOGUES = False
 
 
 @dataclass(frozen=True, kw_only=True)

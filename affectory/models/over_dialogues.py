@@ -46,11 +46,7 @@ class OverDialogues(nn.Module):
         return self.logits_under(batch, batch.available[None])[0]
 
     def logits_under(self, batch: Batch, available: Tensor) -> Tensor:
-        order = _in_order(batch)
-        _, counts = batch.dialogue[order].unique_consecutive(return_counts=True)
-        mask = valid_steps(counts.tolist(), batch.dialogue.device)  # [G, N]
-        x = {modality: spread(frames[order, 0], mask) for modality, frames in batch.frames.items()}
-        speakers = spread(batch.speaker[order], mask)
+        order, x, mask, speakers = side_by_side(batch)
         ways = [self.network(x, mask, speakers, spread(held[order], mask))[mask] for held in available]
         return torch.stack(ways)[:, order.argsort()]
 
@@ -58,6 +54,15 @@ class OverDialogues(nn.Module):
         labels = torch.where(batch.labels >= 0, batch.labels, UNLABELLED)
         network: Network = self.network  # pyright: ignore[reportAssignmentType]
         return {"classification": network.loss(self(batch)[None], labels[None], self.class_weights)}
+
+
+def side_by_side(batch: Batch) -> tuple[Tensor, dict[Modality, Tensor], Tensor, Tensor]:
+    """The rows' order int64 [B], and in it x [G, N, D_m] a modality, mask bool [G, N] and speakers int64 [G, N]."""
+    order = _in_order(batch)
+    _, counts = batch.dialogue[order].unique_consecutive(return_counts=True)
+    mask = valid_steps(counts.tolist(), batch.dialogue.device)
+    x = {modality: spread(frames[order, 0], mask) for modality, frames in batch.frames.items()}
+    return order, x, mask, spread(batch.speaker[order], mask)
 
 
 def _in_order(batch: Batch) -> Tensor:

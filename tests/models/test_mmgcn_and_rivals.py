@@ -127,7 +127,7 @@ def test_an_utterance_alone_does_not():
 
 
 def test_the_presets_differ_as_paper_and_code_do():
-    paper, code, meld = (mmgcn.PRESETS[name]["mmgcn_full"] for name in ("paper", "official_code", "official_code_meld"))
+    paper, code, meld = (mmgcn.PRESETS[name]["mmgcn"] for name in ("paper", "official_code", "official_code_meld"))
     assert (paper.graph_layers, paper.speaker, paper.loss) == (4, "concat_all", "cross_entropy")
     assert (code.graph_layers, code.speaker, code.loss) == (64, "text_add", "class_weighted")
     assert (meld.loss, meld.schedule.epochs, meld.schedule.weight_decay) == ("focal_quirk", 60, 0.0)

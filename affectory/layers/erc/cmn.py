@@ -30,17 +30,17 @@ class CMN(nn.Module):
         super().__init__()
         self.out_features, self.slots, self.hops = width, slots, hops
         self.query = nn.Linear(in_features, width)
-        self.histories = nn.ModuleList(MaskedGRU(in_features=in_features, width=width) for _ in range(2))
+        self.own, self.others = (MaskedGRU(in_features=in_features, width=width) for _ in range(2))
         self.memories = nn.ModuleList(MaskedGRU(in_features=width, width=width) for _ in range(2))
         self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor, mask: Tensor, speakers: Tensor) -> Tensor:
         query = self.query(x).tanh()  # [G, N, H]
         slots = max(1, min(self.slots, x.shape[1] - 1))
-        heard, masks = self.dropout(history(x, slots)), own_and_others(speakers, mask, slots)
+        heard, masks = self.dropout(x), own_and_others(speakers, mask, slots)
         memories = [
-            memory(self.dropout(read(heard, there)).tanh(), there)  # [G, N, slots, H]
-            for read, memory, there in zip(self.histories, self.memories, masks, strict=True)
+            memory(self.dropout(read.over_history(heard, there)).tanh(), there)  # [G, N, slots, H]
+            for read, memory, there in zip((self.own, self.others), self.memories, masks, strict=True)
         ]
         for _ in range(self.hops):
             answers = [read_memory(query, memory, there) for memory, there in zip(memories, masks, strict=True)]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from affectory.layers.dialogue_attention import DialogueAttention
 from affectory.layers.dropout import Dropout, DropoutReLU
+from affectory.layers.gru_step import gru_step
 
 
 class DialogueRNN(nn.Module):
@@ -62,19 +64,26 @@ class _Direction(nn.Module):
         rows = torch.arange(len(x), device=x.device)
         parties = int(speakers.max()) + 1 if speakers.numel() else 1
         past, emotions, queries = [], [], self.query(x)
+        dialogue, party = (_split(cell, x.shape[-1]) for cell in (self.dialogue, self.party))
+        said = [F.linear(x, of_input, bias).unbind(1) for of_input, _, bias in (dialogue, party)]
         g = x.new_zeros(len(x), self.dialogue.hidden_size)
         q = g[:, None].expand(-1, parties, -1)  # [G, parties, width]
         e = x.new_zeros(len(x), self.emotion.hidden_size)
-        for u, query, speaker in zip(x.unbind(1), queries.unbind(1), speakers.unbind(1), strict=True):
+        for to_g, to_q, query, speaker in zip(*said, queries.unbind(1), speakers.unbind(1), strict=True):
             spoke = q[rows, speaker]  # [G, width]
             context = _attended(query, past) if past else torch.zeros_like(g)
-            g = self.dropout(self.dialogue(torch.cat([u, spoke], 1), g))
-            spoke = self.dropout(self.party(torch.cat([u, context], 1), spoke))
+            g = self.dropout(gru_step(to_g + F.linear(spoke, dialogue[1]), g, self.dialogue))
+            spoke = self.dropout(gru_step(to_q + F.linear(context, party[1]), spoke, self.party))
             q = q.index_put((rows, speaker), spoke)
             e = self.dropout(self.emotion(spoke, e))
             past.append(g)
             emotions.append(e)
         return torch.stack(emotions, 1)
+
+
+def _split(cell: nn.GRUCell, in_features: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Weights of the utterance, which are known for all steps at once, those of what comes beside it, and the bias."""
+    return cell.weight_ih[:, :in_features], cell.weight_ih[:, in_features:], cell.bias_ih
 
 
 def _attended(query: Tensor, past: list[Tensor]) -> Tensor:

@@ -7,7 +7,6 @@ from torch import Tensor, nn
 from affectory.layers.dropout import Dropout
 from affectory.layers.erc.cmn import own_and_others, read_memory
 from affectory.layers.masked_gru import MaskedGRU
-from affectory.layers.utterance_windows import history
 
 
 class ICON(nn.Module):
@@ -25,16 +24,16 @@ class ICON(nn.Module):
         super().__init__()
         self.out_features, self.slots, self.hops = width, slots, hops
         self.query = nn.Linear(in_features, width)
-        self.histories = nn.ModuleList(MaskedGRU(in_features=in_features, width=width) for _ in range(2))
+        self.own, self.others = (MaskedGRU(in_features=in_features, width=width) for _ in range(2))
         self.first, self.next = (MaskedGRU(in_features=width, width=width) for _ in range(2))
         self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor, mask: Tensor, speakers: Tensor) -> Tensor:
         query = self.query(x).tanh()  # [G, N, H]
         slots = max(1, min(self.slots, x.shape[1] - 1))
-        heard = self.dropout(history(x, slots))
+        heard = self.dropout(x)
         own, others = own_and_others(speakers, mask, slots)
-        both = self.histories[0](heard, own) + self.histories[1](heard, others)
+        both = self.own.over_history(heard, own) + self.others.over_history(heard, others)
         memory, there = self.dropout(both).tanh(), own | others  # [G, N, slots, H]
         for hop in range(self.hops):
             memory = (self.next if hop else self.first)(memory, there)

@@ -1,0 +1,127 @@
+"""What a study of MMGCN found: what context, fusion, depth, speakers and order are worth, what live use costs."""
+
+from __future__ import annotations
+
+from affectory.report_summary import score
+from affectory.study_data import StudyData, chance, full_condition, named
+from affectory.study_sentences import (
+    Row,
+    against,
+    column,
+    gap,
+    joined,
+    plain,
+    published_order,
+    ranking,
+    verdict_of,
+    with_all,
+)
+from affectory.study_tables import HOLDS, HOLDS_BELOW, depths, on_test, study_table
+from affectory.tables import cells, records
+
+CONTEXTS = ("bc_lstm", "cmn", "icon", "dialogue_rnn", "dialogue_gcn")
+FUSIONS = ("early", "late", "gated", "mfn", "mult")
+# The slides' order: MMGCN above all, speakers and all modalities above less; lower row first.
+SLIDES = tuple((name, "mmgcn") for name in (*CONTEXTS, *FUSIONS, "mmgcn_no_speaker"))
+
+
+def _context(data: StudyData) -> list[str]:
+    """Which models of context are told from the utterance alone."""
+    found = _full(data, "utterance")
+    shown = [found[name] for name in (*CONTEXTS, "mmgcn") if name in found]
+    if not shown:
+        return []
+    alone = score(shown[0]["experiment_mean"])
+    above = [row for row in shown if verdict_of(row) == HOLDS_BELOW]  # the utterance is below
+    below = [row for row in shown if verdict_of(row) == HOLDS]
+    told = []
+    if above:
+        told.append(f"above it, and the test holds it: {_named_scores(above)}")
+    if below:
+        told.append(f"below it, and the test holds it: {_named_scores(below)}")
+    if level := [row for row in shown if row not in above and row not in below]:
+        told.append(f"not told from it: {_named_scores(level)}")
+    return [f"Context against the utterance alone ({alone}): {'; '.join(told)}."]
+
+
+def _slides(data: StudyData) -> list[str]:
+    return published_order(data, SLIDES, full_condition(data), with_all(data).lower())
+
+
+def _depth(data: StudyData) -> list[str]:
+    table = depths(data)
+    if len(table) < 2:
+        return []
+    rows = sorted(records(table), key=lambda row: row["value"])
+    best, worst = rows[-1], rows[0]
+    return [
+        f"Over depth, {ranking(data)} goes from {score(worst['value'])} ({worst['layers']:.0f} layers) to "
+        f"{score(best['value'])} ({best['layers']:.0f} layers); {_depths_told(data)}."
+    ]
+
+
+def _depths_told(data: StudyData) -> str:
+    found = _full(data, "mmgcn")
+    apart = [name for name, row in found.items() if name.startswith("mmgcn_layers_") and row["significant"]]
+    if not apart:
+        return "the test tells no other depth from MMGCN’s own"
+    return f"the test tells from MMGCN’s own depth: {joined(map(named, apart))}"
+
+
+def _live(data: StudyData) -> list[str]:
+    """What seeing the past only costs."""
+    row = _full(data, "mmgcn").get("mmgcn_causal")
+    return [f"Live use: MMGCN ({score(row['experiment_mean'])}) is {gap(row)}."] if row else []
+
+
+def _order(data: StudyData) -> list[str]:
+    """What the order of the utterances is worth to the models of context."""
+    told = [
+        f"{named(name)} ({score(row['experiment_mean'])}) is {gap(row)}"
+        for name in ("bc_lstm", "mmgcn")
+        if (row := _full(data, name).get(f"{name}_shuffled_order"))
+    ]
+    return [f"Control, the order of utterances: {'; '.join(told)}."] if told else []
+
+
+def _labels(data: StudyData) -> list[str]:
+    """Shuffled labels must bring chance."""
+    table, condition, level = study_table(data, ["ua"]), full_condition(data), chance(data)
+    cell = cells(table, "ua").get("mmgcn_shuffled_labels", {}).get(condition)
+    if cell is None or level is None:
+        return []
+    return [f"Control, shuffled training labels: UA {score(cell.mean)} where chance is {score(level)}."]
+
+
+def _modalities(data: StudyData) -> list[str]:
+    """MMGCN on fewer modalities, beside all of them."""
+    row = cells(study_table(data, data.kind.metrics[:1]), data.kind.metrics[0]).get("mmgcn_partial", {})
+    whole = column(plain(data), full_condition(data)).get("mmgcn")
+    if not row or whole is None:
+        return []
+    best = max(row, key=lambda condition: row[condition].mean)
+    told = ", ".join(f"{condition} {score(cell.mean)}" for condition, cell in row.items() if condition.startswith("{"))
+    side = "above" if row[best].mean > whole.mean else "not above"
+    return [f"MMGCN trained for fewer modalities: {told}; the best of them is {side} all ({score(whole.mean)})."]
+
+
+def _optimism(data: StudyData) -> list[str]:
+    """What selecting the epoch on the test part would have shown."""
+    gains = on_test(data)["optimism"].tolist()
+    if not gains:
+        return []
+    return [
+        "Selecting each run’s best epoch on the test part, as published code does, would show "
+        f"{score(sum(gains) / len(gains))} more {ranking(data)} on average over the rows, up to {score(max(gains))}."
+    ]
+
+
+def _full(data: StudyData, reference: str) -> dict[str, Row]:
+    return against(data, reference, full_condition(data))
+
+
+def _named_scores(rows: list[Row]) -> str:
+    return joined(f"{named(row['baseline'])} ({score(row['baseline_mean'])})" for row in rows)
+
+
+PARTS = (_context, _slides, _modalities, _depth, _live, _order, _labels, _optimism)
