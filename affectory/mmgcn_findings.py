@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from affectory.report_summary import score
 from affectory.study_data import StudyData, chance, full_condition, named
+from affectory.study_kinds import layers
 from affectory.study_sentences import (
     Row,
     against,
@@ -55,9 +56,13 @@ def _depth(data: StudyData) -> list[str]:
     rows = sorted(records(table), key=lambda row: row["value"])
     best, worst = rows[-1], rows[0]
     return [
-        f"Over depth, {ranking(data)} goes from {score(worst['value'])} ({worst['layers']:.0f} layers) to "
-        f"{score(best['value'])} ({best['layers']:.0f} layers); {_depths_told(data)}."
+        f"Over depth, {ranking(data)} goes from {score(worst['value'])} ({_deep(worst)}) to "
+        f"{score(best['value'])} ({_deep(best)}); {_depths_told(data)}."
     ]
+
+
+def _deep(row: Row) -> str:
+    return f"{row['layers']:.0f} {layers(int(row['layers']))}"
 
 
 def _depths_told(data: StudyData) -> str:

@@ -46,7 +46,16 @@ def make_folds(utterances: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, str]:
         )
     if n_without := int((given == "").sum()):
         notes.append(f"{n_without} utterances without a split are in no fold")
+    if n_shared := _shared(_column(utterances, "speaker"), pd.Series(given, utterances.index)):
+        notes.append(f"{n_shared} speakers are in more than one part, so scores are not of new speakers")
     return _fold(utterances.loc[given != ""], given[given != ""].to_numpy(object)), "; ".join(notes) + "."
+
+
+def _shared(speakers: pd.Series, parts: pd.Series) -> int:
+    """How many speakers are in more than one part."""
+    known = (speakers != "") & (parts != "")
+    table = pd.DataFrame({"speaker": speakers[known], "part": parts[known]}).drop_duplicates()
+    return len(set(table.loc[table["speaker"].duplicated(), "speaker"]))
 
 
 def cross_validation(utterances: pd.DataFrame, n_folds: int | None, seed: int) -> tuple[pd.DataFrame, str]:
@@ -70,11 +79,17 @@ def cross_validation(utterances: pd.DataFrame, n_folds: int | None, seed: int) -
     return folds, how + (" The given splits are not used." if given else "")
 
 
-def leaks(utterances: pd.DataFrame, folds: pd.DataFrame) -> list[str]:
-    """A sentence for each speaker or dialogue on two sides of a fold, and for each utterance that is twice in one."""
+def leaks(utterances: pd.DataFrame, folds: pd.DataFrame, *, shared_speakers: bool = False) -> list[str]:
+    """A sentence for each speaker or dialogue on two sides of a fold, and for each utterance that is twice in one.
+
+    None of speakers where they are `shared_speakers`.
+    """
     table = folds.merge(utterances, on="utterance_id", suffixes=("", "_given"))
     found = []
-    for column, word in (("utterance_id", "utterance"), ("speaker", "speaker"), ("dialogue_id", "dialogue")):
+    columns = {"utterance_id": "utterance", "speaker": "speaker", "dialogue_id": "dialogue"}
+    for column, word in columns.items():
+        if column == "speaker" and shared_speakers:
+            continue
         sides: dict[tuple[int, str], list[str]] = {}
         for fold, key, part in zip(table["fold"], _column(table, column), table["split"], strict=True):
             if key:

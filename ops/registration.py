@@ -25,7 +25,7 @@ def registration_op(name: str, family: str) -> dg.OpDefinition:
         uri = f"models:/{registered.name}@{registered.alias}"
         context.log.info(
             f"{registered.name} version {registered.version} is {uri}: {best.experiment} seed {best.seed}, "
-            f"validation UA {best.score:.3f}"
+            f"validation score {best.score:.3f}"
         )
         return dg.Output(
             registered,
@@ -35,7 +35,7 @@ def registration_op(name: str, family: str) -> dg.OpDefinition:
                 "alias": registered.alias,
                 "experiment": best.experiment,
                 "seed": best.seed,
-                "validation_ua": best.score,
+                "validation_score": best.score,
                 "mlflow_run_id": best.run_id,
             },
         )

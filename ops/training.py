@@ -14,7 +14,9 @@ import dagster as dg
 from affectory.datasets import Dataset
 from affectory.deployed import DeployedModel, load_deployed
 from affectory.experiments import Fold, train_experiment
+from affectory.family import Schedule
 from affectory.models import FAMILIES
+from affectory.tables import metric_title
 from affectory.vocabulary import Split
 from ops.datasets import digest, read_dataset
 from resources.compute import Compute
@@ -41,7 +43,7 @@ class Run:
     seed: int
     fold: int
     run_id: str
-    score: float  # validation UA that selected the epoch
+    score: float  # on validation, of the epoch that it selected
     reused: bool
 
 
@@ -146,7 +148,7 @@ def _train_once(session: _Session, configs: Mapping[str, Any], experiment: str, 
             callbacks=[
                 run.log_epoch,
                 lambda epoch, _: told.append(epoch),
-                _narrate(session.context, f"{experiment} seed {seed}", config.schedule.epochs),
+                _narrate(session.context, f"{experiment} seed {seed}", config.schedule),
             ],
             checkpoint=checkpoint,
         )
@@ -162,8 +164,8 @@ def _train_once(session: _Session, configs: Mapping[str, Any], experiment: str, 
     for done in session.checkpoints.glob(f"{fingerprint}.*"):
         done.unlink()
     session.context.log.info(
-        f"{experiment} seed {seed}: validation UA {trained.fit.best_score:.3f} at epoch {trained.fit.best_epoch} "
-        f"of {config.schedule.epochs}"
+        f"{experiment} seed {seed}: validation {metric_title(config.schedule.select)} {trained.fit.best_score:.3f} at "
+        f"epoch {trained.fit.best_epoch} of {config.schedule.epochs}"
     )
     return _as_run(session, experiment, seed, run.run_id, trained.fit.best_score, reused=False)
 
@@ -210,15 +212,16 @@ def flattened(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _narrate(context: dg.OpExecutionContext, what: str, epochs: int):
+def _narrate(context: dg.OpExecutionContext, what: str, schedule: Schedule):
     """A line each fifth of a training."""
+    epochs = schedule.epochs
     every = max(1, epochs // 5)
 
     def told(epoch: int, measured: Mapping[str, float]) -> None:
         if epoch % every == 0 and epoch < epochs:
             losses = ", ".join(f"{k.split('/')[1]} {v:.3f}" for k, v in measured.items() if k.startswith("loss/"))
             score = measured.get("val/score")
-            seen = f", validation UA {score:.3f}" if score is not None else ""
+            seen = f", validation {metric_title(schedule.select)} {score:.3f}" if score is not None else ""
             context.log.info(f"{what}: epoch {epoch} of {epochs} ({epoch / epochs:.0%}), {losses}{seen}")
 
     return told

@@ -2,6 +2,7 @@
 
 import sys
 
+from affectory.models import FAMILIES
 from affectory.tables import conditions_table, to_text
 from pipelines.deployment import Places
 from resources.feature_store import FeatureStore
@@ -9,15 +10,17 @@ from resources.reports import Reports
 
 
 def summarise(places: Places, corpus: str) -> str:
-    """The table of the corpus's results under every condition, then the places."""
+    """The tables of the corpus's results under every condition, a family each, then the places."""
     store = FeatureStore(path=str(places.features))
-    results = store.query("SELECT * FROM results WHERE corpus = ? AND family = 'mmin'", [corpus])
+    deployed = [name for name, family in FAMILIES.items() if family.DEPLOYED]
+    found = [
+        store.query("SELECT * FROM results WHERE corpus = ? AND family = ?", [corpus, family]) for family in deployed
+    ]
     page = Reports(folder=str(places.reports)).path(corpus)
-    table = to_text(conditions_table(results)) if len(results) else "no results: the report says why"
+    shown = [to_text(conditions_table(results)) for results in found if len(results)]
     return "\n".join(
         [
-            "",
-            table,
+            *(f"\n{table}" for table in shown or ["no results: the report says why"]),
             "",
             f"report page   {page}",
             f"DuckDB        {places.features}",

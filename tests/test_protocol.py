@@ -17,6 +17,14 @@ def test_given_splits_are_kept():
     assert note == "The given splits are kept."
 
 
+def test_speakers_that_given_parts_share_are_counted_in_the_note():
+    utterances = corpus(split=["train", "test", "val", "val", "val"], speaker=["Joey", "Joey", "Ross", "", "Joey"])
+    folds, note = make_folds(utterances, seed=0)
+    assert "1 speakers are in more than one part, so scores are not of new speakers" in note
+    assert leaks(utterances, folds) == ["fold 0: speaker Joey is in train and val and test"]
+    assert leaks(utterances, folds, shared_speakers=True) == []
+
+
 def test_a_given_val_part_becomes_the_test_part_and_val_is_carved_out_by_speaker():
     utterances = corpus(split=["train"] * 20 + ["val"] * 4, speaker=[f"s{row // 2}" for row in range(24)])
     folds, note = make_folds(utterances, seed=0)

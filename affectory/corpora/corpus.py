@@ -15,6 +15,7 @@ from affectory.refusals import Refusal
 from affectory.vocabulary import UTTERANCE_COLUMNS
 
 UNKNOWN = "unknown"
+CAST_LAYOUTS = ("meld", "emorynlp")  # of a series: the cast plays in all official parts
 # What Dagster's partition keys, MLflow's model names and a file name all bear.
 NAME = re.compile(r"\w[\w.\-]{0,79}")
 
@@ -27,7 +28,8 @@ class CorpusError(ValueError):
 class Corpus:
     """One corpus. `name` is its folder's name; `emotions` None means the common vocabulary or the layout's own set.
 
-    `recording_types` None means all; only a layout that knows such types looks at them.
+    `recording_types` None means all; only a layout that knows such types looks at them. `shared_speakers`: its given
+    splits share speakers and are used so all the same.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Corpus:
     emotions: tuple[str, ...] | None = None
     recording_types: tuple[str, ...] | None = None
     description: str = ""
+    shared_speakers: bool = False
 
     @property
     def table(self) -> Path:
@@ -86,15 +89,17 @@ def read_corpus(root: Path) -> Corpus:
             "letter or digit; rename the folder"
         )
     said = _read_toml(root / "corpus.toml")
+    layout = _text(root, said, "layout", "folder")
     return Corpus(
         name=root.name,
         root=root.absolute(),
         licence=_text(root, said, "licence"),
         culture=_text(root, said, "culture"),
-        layout=_text(root, said, "layout", "folder"),
+        layout=layout,
         emotions=_words(root, said, "emotions"),
         recording_types=_words(root, said, "recording_types"),
         description=_text(root, said, "description", ""),
+        shared_speakers=_yes_or_no(root, said, "shared_speakers", layout in CAST_LAYOUTS),
     )
 
 
@@ -115,6 +120,13 @@ def _text(root: Path, said: dict[str, Any], key: str, default: str | None = None
     if not isinstance(value, str):
         came = "nothing" if value is None else repr(value)
         raise CorpusError(f'{_shown(root / "corpus.toml")}: expected {key} = "...", came {came}; add it')
+    return value
+
+
+def _yes_or_no(root: Path, said: dict[str, Any], key: str, default: bool) -> bool:
+    value = said.get(key, default)
+    if not isinstance(value, bool):
+        raise CorpusError(f"{_shown(root / 'corpus.toml')}: expected {key} = true or false, came {value!r}; correct it")
     return value
 
 

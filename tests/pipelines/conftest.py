@@ -16,7 +16,7 @@ from pipelines.definitions import MODULES
 from pipelines.deployment import Places, prepare, resources
 
 # The tiny preset: the lineage is under test here, not how well a model learns.
-DEBUG = {name: {"config": {"preset": "debug", "seeds": [0, 1]}} for name in ("mmin_teacher", "mmin")}
+DEBUG = {name: {"config": {"preset": "debug", "seeds": [0, 1]}} for name in ("mmin_teacher", "mmin", "mmgcn")}
 EVERYTHING = "not (key:corpora or group:studies)"
 
 

@@ -131,6 +131,29 @@ def test_a_speaker_on_both_sides_of_the_split_stops_the_run_before_training(new_
     assert "mmin_teacher" not in made and "mmin" not in made
 
 
+def test_a_series_whose_cast_plays_in_all_official_parts_is_trained_and_says_so(new_deployment):
+    deployment = new_deployment()
+    root = deployment.places.corpora / "series"
+    root.mkdir(parents=True)
+    (root / "corpus.toml").write_text('licence = "test"\nculture = "en"\nlayout = "meld"\n')
+    header = "Sr No.,Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID,Season,Episode,StartTime,EndTime"
+    for part, dialogues in (("train", 8), ("dev", 3), ("test", 3)):
+        lines = [
+            f"{turn},How are you {turn}?,{('Joey', 'Ross')[turn % 2]},{('joy', 'anger')[(turn + number) % 2]},neutral,"
+            f"{number},{turn},1,1,00:00:01,00:00:02"
+            for number in range(dialogues)
+            for turn in range(4)
+        ]
+        (root / f"{part}_sent_emo.csv").write_text("\n".join([header, *lines]))
+    config = {"mmgcn": {"config": {"preset": "debug", "seeds": [0]}}}
+    select = "group:ingestion or group:features or group:conditions or key:mmgcn or key:evaluation_report"
+    assert deployment.run("series", select=select, config=config).success
+    note = deployment.query("SELECT DISTINCT protocol FROM folds")["protocol"].tolist()
+    assert len(note) == 1 and "2 speakers are in more than one part" in note[0]
+    page = (deployment.places.reports / "series" / "evaluation.html").read_text()
+    assert "MMGCN" in page and "not of new speakers" in page
+
+
 def test_a_corpus_of_which_most_rows_are_refused_fails_saying_so(new_deployment, demo_corpus: Path):
     deployment = new_deployment()
     root = deployment.places.corpora / "typos"

@@ -14,7 +14,7 @@ from resources.corpus_folders import CorpusFolders
 
 ASSETS = {
     "corpora", "media_files", "utterances", "acoustic_features", "visual_features", "textual_features",
-    "missing_modality_sets", "mmin_teacher", "mmin", "mmin_study", "evaluation_report",
+    "missing_modality_sets", "mmin_teacher", "mmin", "mmgcn", "mmin_study", "mmgcn_study", "evaluation_report",
 }  # fmt: skip
 
 
@@ -39,7 +39,9 @@ def test_training_waits_for_the_gpu_and_loading_for_the_one_writer():
     assert pools == {
         "train_mmin": "gpu",
         "train_mmin_teacher": "gpu",
+        "train_mmgcn": "gpu",
         "mmin_study": "gpu",
+        "mmgcn_study": "gpu",
         "load_acoustic": "duckdb_writer",
         "load_visual": "duckdb_writer",
         "load_textual": "duckdb_writer",

@@ -21,7 +21,7 @@ def metadata(result, asset: str) -> dict:
 def test_every_asset_is_made_and_every_check_passes(demo):
     assert demo.first.success
     made = {event.asset_key.to_user_string() for event in demo.first.get_asset_materialization_events()}
-    assert {"media_files", "utterances", "missing_modality_sets", "mmin_teacher", "mmin", "evaluation_report"} <= made
+    assert {"media_files", "utterances", "missing_modality_sets", "mmin", "mmgcn", "evaluation_report"} <= made
     evaluations = demo.first.get_asset_check_evaluations()
     assert len(evaluations) == 11 and all(evaluation.passed for evaluation in evaluations)
 
@@ -40,8 +40,12 @@ def test_what_was_planted_as_missing_is_recorded_as_missing_with_its_reason(demo
 def test_results_hold_every_condition_of_every_experiment_and_seed(demo):
     results = demo.query("SELECT * FROM results WHERE metric = 'ua'")
     assert set(results["condition"]) == {str(condition) for condition in conditions()}
-    assert set(results["experiment"]) == {"full_baseline", "augmented_baseline", "mmin", "best"}
-    assert len(results) == 7 * 4 * 2
+    of_families = results.groupby("family")["experiment"].unique().map(set).to_dict()
+    assert of_families == {
+        "mmin": {"full_baseline", "augmented_baseline", "mmin", "best"},
+        "mmgcn": {"mmgcn", "mmgcn_augmented"},
+    }
+    assert len(results) == 7 * (4 + 2) * 2
     assert set(results["selected_on"]) == {"val"}
 
 
