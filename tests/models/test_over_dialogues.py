@@ -96,3 +96,16 @@ def test_a_service_names_dialogue_and_speaker_in_columns(trained: Trained, tmp_p
     one_dialogue = predict(deployed, rows.assign(dialogue_id=["x", "x", None], speaker=["ann", "bob", None]))
     assert not np.allclose(alone["p_happy"][:2], one_dialogue["p_happy"][:2], atol=1e-5)
     assert np.isclose(alone["p_happy"][2], one_dialogue["p_happy"][2], atol=1e-6)
+
+
+def test_a_causal_model_keeps_its_answers_when_a_running_conversation_goes_on(tmp_path: Path):
+    train(causal=True).save(tmp_path)
+    deployed = load_deployed(tmp_path)
+    said = [row for row, name in enumerate(DATASET.dialogues) if name == "d3"]
+    rows = pd.DataFrame({str(m): [s.row(row).tolist() or None for row in said] for m, s in DATASET.sequences.items()})
+    rows = rows.assign(dialogue_id="live", speaker=[DATASET.speakers[row] for row in said])
+    whole = predict(deployed, rows)["p_happy"].to_numpy()
+    for so_far in range(1, len(said) + 1):
+        np.testing.assert_allclose(predict(deployed, rows[:so_far])["p_happy"], whole[:so_far], atol=1e-6)
+    alone = predict(deployed, rows.drop(columns="dialogue_id"))["p_happy"].to_numpy()
+    assert not np.allclose(alone[1:], whole[1:], atol=1e-4)  # the past counts
