@@ -1,8 +1,9 @@
 r"""What MMGCN is compared with: models of context over fused features, and other fusions around the same deep GCN.
 
-The context models (layers/erc) read the features of all modalities side by side, zeros for what is missing: how the
-published rows fused them is not told. The fusions (layers/fusion) read the encoders of models/mmgcn.py, and no speaker,
-as published. `utterance` has no context at all: what a model of conversations must beat.
+The context models (layers/erc) read the features of all modalities side by side, zeros for what is missing, through one
+linear layer: how the published rows fused them is not told, and an LSTM that reads a thousand features at once starts
+saturated and hardly learns. The fusions (layers/fusion) read the encoders of models/mmgcn.py, and no speaker, as
+published. `utterance` has no context at all: what a model of conversations must beat.
 
 Shapes: G dialogues of at most N utterances, U utterances in all, M modalities, C classes.
 """
@@ -61,7 +62,8 @@ class Config:
     training_conditions: Literal["full", "missing", "full_and_missing"] = "full"
     preparation: Preparation = STATISTICS
     teacher: None = None
-    width: int = 100  # of a context model's states; half of a fusion's encoders
+    width: int = 100  # of a context model's states
+    encoder_width: int = 200  # of what stands before a context model or a fusion
     graph_layers: int = 4  # of a fusion
     dropout: float = 0.4
     loss: Loss = "cross_entropy"
@@ -122,12 +124,16 @@ PRESETS: Mapping[str, dict[str, Config]] = {
         Schedule(constant_epochs=15, decay_epochs=15, batch_size=16, learning_rate=1e-3, weight_decay=3e-5), dropout=0.4
     ),
     "quick": _alike(
-        Schedule(constant_epochs=8, decay_epochs=8, batch_size=16, learning_rate=1e-3), width=50, graph_layers=2
+        Schedule(constant_epochs=8, decay_epochs=8, batch_size=4, learning_rate=3e-3),
+        width=50,
+        encoder_width=100,
+        graph_layers=2,
     ),
     "paper": _paper(),
     "debug": _alike(
         Schedule(constant_epochs=1, decay_epochs=1, batch_size=4, learning_rate=1e-2),
         width=8,
+        encoder_width=16,
         graph_layers=2,
         dropout=0.0,
     ),
@@ -163,16 +169,17 @@ class Conversation(nn.Module):
 
 
 class _Context(nn.Module):
-    """Of a context model's form; without one, each utterance for itself."""
+    """A linear encoder and a context model; without one, an activation, and each utterance is for itself."""
 
     def __init__(self, layer: nn.Module | None, in_features: int, width: int, dropout: float) -> None:
         super().__init__()
-        self.layer = layer
-        self.alone = nn.Sequential(nn.Linear(in_features, width), DropoutReLU(dropout)) if layer is None else None
+        self.encoder, self.layer = nn.Linear(in_features, width), layer
+        self.relu = DropoutReLU(dropout)
         self.out_features = width if layer is None else layer.out_features
 
     def forward(self, x: Tensor, mask: Tensor, order: Tensor) -> Tensor:
-        return self.layer(x, mask, order) if self.alone is None else self.alone(x)  # pyright: ignore[reportOptionalCall]
+        encoded = self.encoder(x)
+        return self.relu(encoded) if self.layer is None else self.layer(encoded * mask[..., None], mask, order)
 
 
 class _Fused(nn.Module):
@@ -202,17 +209,17 @@ class _Early(nn.Module):
 
 
 def _context(config: Config, widths: Mapping[Modality, int]) -> _Context:
-    in_features = sum(widths.values())
-    if config.method == "utterance":
-        return _Context(None, in_features, config.width, config.dropout)
-    own = {"n_speakers": config.speakers} if config.method == "dialogue_gcn" else {}
-    layer = CONTEXTS[config.method](in_features=in_features, width=config.width, dropout=config.dropout, **own)
-    return _Context(layer, in_features, config.width, config.dropout)
+    layer = None
+    if config.method != "utterance":
+        own = {"n_speakers": config.speakers} if config.method == "dialogue_gcn" else {}
+        sizes = {"in_features": config.encoder_width, "width": config.width}
+        layer = CONTEXTS[config.method](**sizes, dropout=config.dropout, **own)
+    return _Context(layer, sum(widths.values()), config.encoder_width, config.dropout)
 
 
 def _fused(config: Config, widths: Mapping[Modality, int]) -> _Fused | _Early:
     graph = {"graph_width": config.width, "layers": config.graph_layers, "dropout": config.dropout}
     if config.method == "early":
-        return _Early(EarlyFusion(in_features=sum(widths.values()), width=2 * config.width, **graph))
-    fusion = FUSIONS[config.method](modalities=len(widths), in_features=2 * config.width, **graph)
-    return _Fused(fusion, widths, 2 * config.width, config.dropout)
+        return _Early(EarlyFusion(in_features=sum(widths.values()), width=config.encoder_width, **graph))
+    fusion = FUSIONS[config.method](modalities=len(widths), in_features=config.encoder_width, **graph)
+    return _Fused(fusion, widths, config.encoder_width, config.dropout)

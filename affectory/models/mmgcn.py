@@ -113,7 +113,7 @@ PRESETS: Mapping[str, Mapping[str, Config]] = {
     "quick": _experiments(
         replace(
             _DEFAULT,
-            schedule=replace(_DEFAULT.schedule, constant_epochs=8, decay_epochs=8),
+            schedule=replace(_DEFAULT.schedule, constant_epochs=8, decay_epochs=8, batch_size=4, learning_rate=3e-3),
             width=100,
             graph_width=50,
             graph_layers=2,
