@@ -115,6 +115,18 @@ def shuffled_order(dataset: Dataset, seed: int) -> Dataset:
     return _taking(dataset, order)
 
 
+def strangers(dataset: Dataset, seed: int) -> Dataset:
+    """Every utterance dealt into some dialogue of its part; a control of what the company of the others is worth.
+
+    Dialogues keep their lengths and who speaks when.
+    """
+    order, splits = np.arange(len(dataset.labels)), np.array(dataset.splits)
+    chance = np.random.default_rng(seed)
+    for part in sorted(set(dataset.splits)):
+        order[splits == part] = chance.permutation(order[splits == part])
+    return replace(_taking(dataset, order), dialogues=dataset.dialogues, speakers=dataset.speakers)
+
+
 def shuffled_labels(dataset: Dataset, seed: int) -> Dataset:
     """The labels of the training rows shuffled among them; a control of what there is to learn."""
     labels, rows = dataset.labels.copy(), dataset.rows(Split.TRAIN)

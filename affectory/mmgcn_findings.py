@@ -79,14 +79,15 @@ def _live(data: StudyData) -> list[str]:
     return [f"Live use: MMGCN ({score(row['experiment_mean'])}) is {gap(row)}."] if row else []
 
 
-def _order(data: StudyData) -> list[str]:
-    """What the order of the utterances is worth to the models of context."""
-    told = [
-        f"{named(name)} ({score(row['experiment_mean'])}) is {gap(row)}"
-        for name in ("bc_lstm", "mmgcn")
-        if (row := _full(data, name).get(f"{name}_shuffled_order"))
-    ]
-    return [f"Control, the order of utterances: {'; '.join(told)}."] if told else []
+def _order_and_company(data: StudyData) -> list[str]:
+    """What the order of the utterances, and what the company of the others, is worth to the models of context."""
+    found = {name: _full(data, name) for name in ("bc_lstm", "mmgcn")}
+    lines = []
+    for control, what in (("shuffled_order", "the order of utterances"), ("strangers", "whose company they are in")):
+        shown = {name: rows[f"{name}_{control}"] for name, rows in found.items() if f"{name}_{control}" in rows}
+        told = [f"{named(name)} ({score(row['experiment_mean'])}) is {gap(row)}" for name, row in shown.items()]
+        lines += [f"Control, {what}: {'; '.join(told)}."] if told else []
+    return lines
 
 
 def _labels(data: StudyData) -> list[str]:
@@ -129,4 +130,4 @@ def _named_scores(rows: list[Row]) -> str:
     return joined(f"{named(row['baseline'])} ({score(row['baseline_mean'])})" for row in rows)
 
 
-PARTS = (_context, _slides, _modalities, _depth, _live, _order, _labels, _optimism)
+PARTS = (_context, _slides, _modalities, _depth, _live, _order_and_company, _labels, _optimism)

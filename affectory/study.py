@@ -20,7 +20,7 @@ import torch
 
 from affectory.baselines import evaluate_linear_svm
 from affectory.conditions import condition_masks, rows_under
-from affectory.datasets import Dataset, load_dataset, shuffled_labels, shuffled_order
+from affectory.datasets import Dataset, load_dataset, shuffled_labels, shuffled_order, strangers
 from affectory.deployed import load_deployed
 from affectory.evaluation import evaluate
 from affectory.experiments import Fold, Trained, train_experiment
@@ -117,7 +117,7 @@ def _run_row(cell: Cell, row: Row, fold: Fold, trained: dict[str, Model]) -> Non
 
 
 def _shuffled(row: Row, fold: Fold, seed: int) -> Fold:
-    shuffle = {"order": shuffled_order, "labels": shuffled_labels}[row.shuffled]
+    shuffle = {"order": shuffled_order, "company": strangers, "labels": shuffled_labels}[row.shuffled]
     return Fold(shuffle(fold.dataset, seed), fold.device)
 
 

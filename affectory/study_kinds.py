@@ -117,6 +117,11 @@ EXPERIMENTS = {
         "control: BC-LSTM, the utterances of every dialogue in another order",
     ),
     "mmgcn_shuffled_order": ("MMGCN on shuffled dialogues", "control: MMGCN, likewise"),
+    "bc_lstm_strangers": (
+        "BC-LSTM among strangers",
+        "control: BC-LSTM, every utterance dealt into another dialogue of its part",
+    ),
+    "mmgcn_strangers": ("MMGCN among strangers", "control: MMGCN, likewise"),
     "mmgcn_shuffled_labels": (
         "MMGCN on shuffled labels",
         "control: MMGCN, the labels of its training rows shuffled among them; what it reaches is chance",

@@ -21,7 +21,7 @@ class Row:
     config: Any = None
     only: Condition | None = None  # trained for this condition and scored under it alone
     reads_all: bool = True  # False: the other modalities do not exist for it
-    shuffled: Literal["", "order", "labels"] = ""  # a control: what of the data is shuffled, by the seed
+    shuffled: Literal["", "order", "company", "labels"] = ""  # a control: what of the data is shuffled, by the seed
     swept: bool = False  # also scored as more and more goes missing
     watched: bool = False  # scored on the test part after each epoch too, for what selecting on it would have shown
 
@@ -76,8 +76,10 @@ def mmgcn_rows(preset: str, modalities: Iterable[Modality]) -> list[Row]:
     mmgcn_, bc_lstm = of_mmgcn["mmgcn"], rivals["bc_lstm"]
     rows += [Row("mmgcn_partial", "mmgcn", mmgcn_, only, reads_all=False) for only in missing_conditions(known)]
     rows += [
-        Row("mmgcn_shuffled_order", "mmgcn", mmgcn_, shuffled="order"),
         Row("bc_lstm_shuffled_order", "conversation", bc_lstm, shuffled="order"),
+        Row("mmgcn_shuffled_order", "mmgcn", mmgcn_, shuffled="order"),
+        Row("bc_lstm_strangers", "conversation", bc_lstm, shuffled="company"),
+        Row("mmgcn_strangers", "mmgcn", mmgcn_, shuffled="company"),
         Row("mmgcn_shuffled_labels", "mmgcn", mmgcn_, shuffled="labels"),
     ]
     return [replace(row, watched=True) for row in rows]

@@ -55,6 +55,8 @@ EXPERIMENT_TITLES = {
     "mmgcn_causal": "MMGCN, causal",
     "bc_lstm_shuffled_order": "BC-LSTM, order shuffled (control)",
     "mmgcn_shuffled_order": "MMGCN, order shuffled (control)",
+    "bc_lstm_strangers": "BC-LSTM among strangers (control)",
+    "mmgcn_strangers": "MMGCN among strangers (control)",
     "mmgcn_shuffled_labels": "MMGCN, labels shuffled (control)",
 }
 # Of titles that a terminal's table has no room for; further long ones are wrapped there.

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from affectory.datasets import load_dataset, save_dataset, shuffled_labels, shuffled_order
+from affectory.datasets import load_dataset, save_dataset, shuffled_labels, shuffled_order, strangers
 from affectory.vocabulary import Condition, Modality
 from tests.fixtures.datasets import small_dataset
 
@@ -78,6 +78,19 @@ def test_a_shuffled_order_stays_within_each_dialogue_and_moves_all_of_a_row():
         assert shuffled.speakers[row] == dataset.speakers[before]
         for modality, sequences in dataset.sequences.items():
             np.testing.assert_array_equal(shuffled.sequences[modality].row(row), sequences.row(before))
+
+
+def test_strangers_come_from_other_dialogues_of_the_same_part():
+    dataset = small_dataset(48)
+    dealt = strangers(dataset, seed=1)
+    assert (dealt.dialogues, dealt.speakers, dealt.splits) == (dataset.dialogues, dataset.speakers, dataset.splits)
+    place = {name: row for row, name in enumerate(dataset.utterance_ids)}
+    before = np.array([place[name] for name in dealt.utterance_ids])
+    assert (dealt.labels == dataset.labels[before]).all() and len(set(before)) == 48
+    assert [dataset.splits[row] for row in before] == dataset.splits
+    assert sum(dataset.dialogues[row] != name for row, name in zip(before, dealt.dialogues, strict=True)) > 24
+    acoustic = dealt.sequences[A]
+    np.testing.assert_array_equal(acoustic.row(5), dataset.sequences[A].row(before[5]))
 
 
 def test_an_utterance_without_a_dialogue_keeps_its_place():

@@ -62,7 +62,7 @@ def of(results: pd.DataFrame, metric: str, condition: str = "{t}") -> float:
 
 @pytest.fixture(scope="module")
 def controls(tmp_path_factory: pytest.TempPathFactory) -> dict[str, pd.DataFrame]:
-    shuffled = ["bc_lstm_shuffled_order", "mmgcn_shuffled_order", "mmgcn_shuffled_labels"]
+    shuffled = ["bc_lstm_shuffled_order", "mmgcn_shuffled_order", "bc_lstm_strangers", "mmgcn_shuffled_labels"]
     rows = [
         replace(row, config=replace(row.config, schedule=SCHEDULE, dropout=0.0))
         for row in mmgcn_rows("quick", [T])
@@ -76,6 +76,10 @@ def test_where_context_helps_a_shuffled_order_costs(controls: dict[str, pd.DataF
     ordered, shuffled = (of(controls[row], "weighted_f1") for row in (name, f"{name}_shuffled_order"))
     alone = of(controls["utterance"], "weighted_f1")
     assert ordered > alone + 0.3 and shuffled < ordered - 0.3
+
+
+def test_where_context_helps_strangers_are_no_help(controls: dict[str, pd.DataFrame]):
+    assert of(controls["bc_lstm_strangers"], "weighted_f1") < of(controls["bc_lstm"], "weighted_f1") - 0.3
 
 
 def test_shuffled_labels_bring_chance(controls: dict[str, pd.DataFrame]):

@@ -13,7 +13,13 @@ PUBLISHED = {
     "modalities": [f"mmgcn_partial_{keys}" for keys in ("a", "v", "t", "av", "at", "vt")],
     "speakers": ["mmgcn_no_speaker"],
     "live use": ["mmgcn_causal"],
-    "controls": ["mmgcn_shuffled_order", "bc_lstm_shuffled_order", "mmgcn_shuffled_labels"],
+    "controls": [
+        "mmgcn_shuffled_order",
+        "bc_lstm_shuffled_order",
+        "mmgcn_strangers",
+        "bc_lstm_strangers",
+        "mmgcn_shuffled_labels",
+    ],
 }
 
 
