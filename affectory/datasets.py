@@ -120,10 +120,12 @@ def strangers(dataset: Dataset, seed: int) -> Dataset:
 
     Dialogues keep their lengths and who speaks when.
     """
-    order, splits = np.arange(len(dataset.labels)), np.array(dataset.splits)
-    chance = np.random.default_rng(seed)
-    for part in sorted(set(dataset.splits)):
-        order[splits == part] = chance.permutation(order[splits == part])
+    order, chance = np.arange(len(dataset.labels)), np.random.default_rng(seed)
+    of_dialogue = {name: part for name, part in zip(dataset.dialogues, dataset.splits, strict=True) if part}
+    told = zip(dataset.dialogues, dataset.splits, strict=True)
+    parts = np.array([part or of_dialogue.get(name, "") for name, part in told])  # of context too
+    for part in np.unique(parts):
+        order[parts == part] = chance.permutation(order[parts == part])
     return replace(_taking(dataset, order), dialogues=dataset.dialogues, speakers=dataset.speakers)
 
 

@@ -11,8 +11,9 @@ from affectory.vocabulary import Split
 
 SHARES = {Split.TRAIN: 0.6, Split.VAL: 0.2, Split.TEST: 0.2}
 _TRIALS = 200  # shuffles of the groups, of which the best balanced is taken
-# What a group must not be torn across, strictest first; used where it gives enough groups to divide.
-_GROUPINGS = (("speaker", "dialogue_id"), ("speaker",), ("dialogue_id",), ("media",), ("utterance_id",))
+# What a group must not be torn across, strictest first; used where it gives enough groups to divide. By speakers alone
+# nothing is divided where dialogues are known: it would tear them.
+_GROUPINGS = (("speaker", "dialogue_id"), ("dialogue_id",), ("media",), ("utterance_id",))
 
 
 def make_folds(utterances: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, str]:

@@ -112,9 +112,20 @@ def unfit(dataset: Dataset | None, family: str) -> str:
     classes = set(dataset.labels[dataset.rows(Split.TRAIN)].tolist())
     if len(classes) < 2:
         return f"its training part has {len(classes)} class, at least 2 are needed"
+    if torn := _torn(dataset):
+        return f"dialogue {torn} is in more than one part of the data; materialise missing_modality_sets anew"
     named = [name for name in dataset.dialogues if name]
     if FAMILIES[family].OF_DIALOGUES and len(set(named)) == len(named):
         return "every dialogue is a single utterance; name the dialogue_id of what was said together"
+    return ""
+
+
+def _torn(dataset: Dataset) -> str:
+    """A dialogue of which more than one part of the data has labelled rows; empty where none is."""
+    parts: dict[str, str] = {}
+    for dialogue, split in zip(dataset.dialogues, dataset.splits, strict=True):
+        if dialogue and split and parts.setdefault(dialogue, split) != split:
+            return dialogue
     return ""
 
 

@@ -59,6 +59,20 @@ def test_where_all_speakers_meet_the_dialogues_are_divided_and_the_note_says_so(
     assert all("speaker" in leak for leak in leaks(utterances, folds))
 
 
+def test_a_validation_part_that_is_carved_out_of_a_series_tears_no_dialogue():
+    # Six of the cast in every scene: all speakers are one group, and one of them speaks a sixth of all lines.
+    cast, scenes = ["Joey", "Ross", "Monica", "Rachel", "Phoebe", "Chandler"], 40
+    utterances = corpus(
+        speaker=cast * scenes,
+        dialogue_id=[f"d{scene}" for scene in range(scenes) for _ in cast],
+        split=["train" if scene < 34 else "val" for scene in range(scenes) for _ in cast],
+    )
+    folds, note = make_folds(utterances, seed=0)
+    assert leaks(utterances, folds, shared_speakers=True) == [] and "carved out of train disjoint by dialogue" in note
+    train = utterances.loc[(folds["split"] == "train").to_numpy(), "speaker"]
+    assert set(train) == set(cast)
+
+
 def test_every_part_gets_every_class_where_the_speakers_allow_it():
     utterances = corpus(speaker=[f"s{row // 3}" for row in range(45)], emotion=["x", "y", "z"] * 15)
     folds, _ = make_folds(utterances, seed=1)
