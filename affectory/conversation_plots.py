@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import NullLocator
 
-from affectory.plots import COLOURS, INK, MUTED, STYLE, Form, experiment_colours, render
+from affectory.plots import COLOURS, INK, MUTED, STYLE, Form, experiment_colours, render, shorten
 from affectory.tables import experiment_title, in_order, metric_title
 from affectory.vocabulary import Modality
 
@@ -77,43 +77,49 @@ def edge_map(edges: pd.DataFrame, *, form: Form = "svg") -> bytes:
     within = edges.loc[edges["modality"] == edges["from_modality"]]
     said = within.loc[within["modality"] == names[0]]
     weights = np.stack([within.loc[within["modality"] == name, "weight"] for name in names])  # [M, N]
-    own = edges.loc[edges["chosen"].astype(bool)]
-    across = own.pivot(index="modality", columns="from_modality", values="weight").loc[names, names].to_numpy(float)
-    across = across * (1 - np.eye(len(names)))
     wide, chosen = weights.shape[1], int(np.flatnonzero(said["chosen"])[0])
+    across = _across(edges, names)
     top = max(weights.max(), across.max())
     with mpl.rc_context(STYLE):
-        cell, side = min(0.26, 11.0 / wide), 0.34
-        left, gap, height = 0.85, 0.95, 0.55 + side * len(names) + 0.75
-        inches = max(left + cell * wide + gap + side * len(names) + 0.9, 6.0)
+        cell, side, left, gap = min(0.26, 11.0 / wide), 0.34, 0.85, 0.95
+        beside = gap + side * len(names) if len(names) > 1 else 0.0
+        inches, height = max(left + cell * wide + beside + 0.9, 6.0), 1.3 + side * len(names)
+        bottom, tall = 0.75 / height, side * len(names) / height
         figure = Figure(figsize=(inches, height))
-        bottom = 0.75 / height
-        tall = side * len(names) / height
         axes = figure.add_axes((left / inches, bottom, cell * wide / inches, tall))
-        beside = figure.add_axes(((left + cell * wide + gap) / inches, bottom, side * len(names) / inches, tall))
         drawn = _cells(axes, weights, top)
-        _cells(beside, across, top)
         axes.add_patch(Rectangle((chosen - 0.5, -0.5), 1, len(names), fill=False, edgecolor=_CHOSEN, linewidth=1.6))
         letters, told = _letters(said["speaker"].astype(str).tolist())
-        if wide <= _MOST_LETTERS:
-            axes.set_xticks(range(wide), letters, fontsize=7.5)
-        else:
-            every = range(0, wide, -(-wide // _MOST_LETTERS))
-            axes.set_xticks(every, [letters[place] for place in every], fontsize=7.5)
+        marked = range(0, wide, -(-wide // _MOST_LETTERS))
+        axes.set_xticks(marked, [letters[place] for place in marked], fontsize=7.5)
         axes.set_yticks(range(len(names)), names)
-        axes.set_title(f"Within each modality, utterances 1 to {wide}")
-        keys = [Modality(name).key for name in names]
-        beside.set_xticks(range(len(keys)), keys)
-        beside.set_yticks(range(len(keys)), keys)
-        beside.set_title("Across")
+        axes.set_title(f"Within each modality, utterances 1 to {wide}" if beside else f"Utterances 1 to {wide}")
+        if beside:
+            start = (left + cell * wide + gap) / inches
+            _modalities(figure.add_axes((start, bottom, side * len(names) / inches, tall)), across, names, top)
         figure.text(left / inches, 0.3 / height, f"Speakers: {told}", color=MUTED, fontsize=7.5)
-        own_label = said["label"].iloc[chosen]
-        outlined = f"Outlined: utterance {chosen + 1}{f', {own_label}' if own_label else ''}"
+        label = said["label"].iloc[chosen]
+        outlined = f"Outlined: utterance {chosen + 1}{f', {label}' if label else ''}"
         figure.text(left / inches, 0.1 / height, outlined, color=_CHOSEN, fontsize=7.5)
         bar = figure.add_axes(((inches - 0.5) / inches, bottom, 0.1 / inches, tall))
         figure.colorbar(drawn, cax=bar).outline.set_visible(False)  # pyright: ignore[reportCallIssue]
         bar.tick_params(labelsize=7)
         return render(figure, form)
+
+
+def _across(edges: pd.DataFrame, names: list[str]) -> np.ndarray:
+    """[M, M] between the utterance's own nodes."""
+    own = edges.loc[edges["chosen"].astype(bool)]
+    table = own.pivot(index="modality", columns="from_modality", values="weight")
+    return table.loc[names, names].to_numpy(float) * (1 - np.eye(len(names)))
+
+
+def _modalities(axes: Axes, across: np.ndarray, names: list[str], top: float) -> None:
+    keys = [Modality(name).key for name in names]
+    _cells(axes, across, top)
+    axes.set_xticks(range(len(keys)), keys)
+    axes.set_yticks(range(len(keys)), keys)
+    axes.set_title("Across")
 
 
 def _cells(axes: Axes, weights: np.ndarray, top: float):
@@ -129,5 +135,5 @@ def _letters(speakers: list[str]) -> tuple[list[str], str]:
     """A letter an utterance, in the order in which speakers first speak, and which letter is whose."""
     order = {name: place for place, name in enumerate(dict.fromkeys(speakers))}
     letter = {name: ascii_uppercase[place] if place < 26 else "+" for name, place in order.items()}
-    told = ", ".join(f"{letter[name]} {name or 'unknown'}"[:28] for name in list(order)[:8])
+    told = ", ".join(f"{letter[name]} = {shorten(name or 'unknown', 28)}" for name in list(order)[:8])
     return [letter[name] for name in speakers], f"{told}{', …' if len(order) > 8 else ''}"

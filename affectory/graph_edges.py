@@ -54,11 +54,17 @@ def edges_of(model: Model, data: PackedFeatures, dataset: Dataset, utterance_id:
 
 
 def utterance_to_show(dataset: Dataset) -> str:
-    """The twentieth utterance, or the last, of the longest dialogue that is tested: as the published figure shows."""
+    """Of the longest dialogue that is tested the twentieth utterance, or the last, as the published figure shows.
+
+    Or the one nearest to it that has all modalities, where one has.
+    """
     of_row = np.array([name or f"\0{row}" for row, name in enumerate(dataset.dialogues)], object)
     tested = set(of_row[dataset.rows(Split.TEST)])
     rows = max((np.flatnonzero(of_row == name) for name in sorted(tested)), key=len)
-    return dataset.utterance_ids[rows[min(_TWENTIETH, len(rows) - 1)]]
+    whole = rows[dataset.present[rows].all(1)]
+    candidates = whole if len(whole) else rows
+    wanted = rows[min(_TWENTIETH, len(rows) - 1)]
+    return dataset.utterance_ids[candidates[np.abs(candidates - wanted).argmin()]]
 
 
 def _from(dataset: Dataset, rows: np.ndarray, chosen: int) -> pd.DataFrame:

@@ -86,7 +86,7 @@ def condition_bars(
 ) -> bytes:
     """Grouped bars of one metric of a conditions table; whiskers are one deviation each way, a line marks chance."""
     rows, columns = cells(table, metric), columns_of(table)
-    names, colours = [_short(experiment_title(name), 60) for name in rows], experiment_colours(rows)
+    names, colours = [shorten(experiment_title(name), 60) for name in rows], experiment_colours(rows)
     inches = 1.3 + 1.13 * len(columns)
     ncols = min(4, max(1, int((inches - 1) / (0.45 + 0.068 * max(map(len, names), default=1)))))
     above = 0.33 + 0.19 * (ceil(len(names) / ncols) - 1)  # the legend's place, in inches
@@ -200,7 +200,7 @@ def data_uri(image: bytes, form: Form = "svg") -> str:
 def _lines(axes: Axes, curves: Curves) -> None:
     for number, (name, seeds) in enumerate(curves.items()):
         for place, points in enumerate(seeds.values()):
-            label = _short(name.split("/", 1)[1]) if place == 0 else "_nolegend_"
+            label = shorten(name.split("/", 1)[1]) if place == 0 else "_nolegend_"
             colour = COLOURS[number % len(COLOURS)]
             axes.plot(*zip(*points, strict=True), color=colour, linewidth=1.1, alpha=0.85, label=label)
     axes.grid(axis="y")
@@ -208,7 +208,7 @@ def _lines(axes: Axes, curves: Curves) -> None:
         axes.legend(fontsize=7.5, handlelength=1.2, ncols=2, columnspacing=1)
 
 
-def _short(name: str, most: int = 24) -> str:
+def shorten(name: str, most: int = 24) -> str:
     """A name in a legend; a longer one would take the place of the drawing."""
     return name if len(name) <= most else f"{name[: most - 1]}…"
 

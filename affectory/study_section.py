@@ -25,11 +25,12 @@ from affectory.study_pictures import (
     pictures,
 )
 from affectory.study_report import (
+    ON_TEST_COLUMNS,
     ON_TEST_NOTE,
-    ON_TEST_TITLE,
     differences_note,
     effect,
     interval,
+    on_test_title,
     p_value,
     signed,
     table_note,
@@ -107,7 +108,8 @@ def _on_test(data: StudyData) -> dict[str, Any] | None:
         )
         for row in records(on_test(data))
     ]
-    return {"title": ON_TEST_TITLE, "rows": rows, "note": ON_TEST_NOTE} if rows else None
+    told = {"title": on_test_title(data), "columns": ON_TEST_COLUMNS, "note": ON_TEST_NOTE}
+    return {**told, "rows": rows} if rows else None
 
 
 def _groups(gaps: pd.DataFrame, metric: str) -> list[dict[str, Any]]:

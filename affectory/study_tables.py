@@ -134,7 +134,7 @@ def on_test(data: StudyData) -> pd.DataFrame:
         (name, condition, honest[name][condition].mean, cell.mean)
         for name, row in best.items()
         for condition, cell in row.items()
-        if condition in honest.get(name, {})
+        if condition in honest.get(name, {}) and condition != AVERAGE
     ]
     table = pd.DataFrame(rows, columns=["experiment", "condition", "selected", "on_test"])
     return table.assign(optimism=table["on_test"] - table["selected"])

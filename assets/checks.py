@@ -121,6 +121,8 @@ def no_speaker_or_dialogue_crosses_splits(
         store.query("SELECT fold, utterance_id, split FROM folds WHERE corpus = ?", [corpus]),
         shared_speakers=corpus_folders.open(corpus).shared_speakers,
     )
+    if sentences:
+        context.log.error(f"{sentences[0]} ({len(sentences)} such in all); expected {EXPECTED_OF_SPLITS}")
     return _verdict(
         pd.DataFrame({"leak": sentences}),
         EXPECTED_OF_SPLITS,

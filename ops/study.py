@@ -72,6 +72,11 @@ class Place:
     def experiment(self) -> str:
         return self.row.experiment + self.suffix
 
+    @property
+    def selected_on(self) -> str:
+        """`val`, or `nothing` where the last epoch is kept."""
+        return "nothing" if self.row.config is not None and self.row.config.schedule.keep == "last" else "val"
+
 
 @dataclass(frozen=True)
 class Study:
@@ -326,6 +331,7 @@ def _add(tables: dict[str, list[pd.DataFrame]], place: Place, folder: Path, run_
     for name, parts in tables.items():
         if (file := folder / f"{name}.parquet").exists() and len(rows := pd.read_parquet(file)):
             keys = {"family": study, "experiment": place.experiment, "fold": place.fold}
+            keys |= {"selected_on": place.selected_on} if name == "results" else {}
             parts += [rows.assign(**keys, mlflow_run_id=run_id, seed=seed) for seed in place.seeds]
 
 
@@ -339,8 +345,8 @@ def _store(study: Study, tables: dict[str, list[pd.DataFrame]]) -> None:
             store.replace_rows(table, corpus, pd.concat(tables[name]))
     if tables["results"]:  # last: it says that the training is stored
         results = pd.concat(tables["results"])
-        on_test = results["metric"].str.endswith(ON_TEST)
-        store.replace_rows("results", corpus, results.assign(selected_on=on_test.map({True: "test", False: "val"})))
+        results.loc[results["metric"].str.endswith(ON_TEST), "selected_on"] = "test"
+        store.replace_rows("results", corpus, results)
 
 
 def _log_run(study: Study, place: Place, folder: Path) -> str:
@@ -355,7 +361,7 @@ def _log_run(study: Study, place: Place, folder: Path) -> str:
         "experiment": place.experiment,
         "fold": str(place.fold),
         "seed": str(place.seed),
-        "selected_on": "val",
+        "selected_on": place.selected_on,
     }
     name = f"{study.name}/{place.row.name}{place.suffix}"
     parameters = {"seed": place.seed, "fold": place.fold, **config}

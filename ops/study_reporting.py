@@ -1,5 +1,6 @@
 """What is shown of a study, as SQL over the store; its pictures to MLflow."""
 
+import hashlib
 import json
 import logging
 from dataclasses import dataclass, replace
@@ -58,14 +59,16 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Summary:
-    """What a study tells of itself beside its results."""
+    """What a study tells of itself beside its results, and of which results: `runs` is _runs of them."""
 
     runs_note: str = ""
     graph_layers: int = 0
+    runs: str = ""
     edges: pd.DataFrame | None = None
 
     def write(self, folder: Path) -> None:
-        (folder / NOTE_FILE).write_text(json.dumps({"runs_note": self.runs_note, "graph_layers": self.graph_layers}))
+        told = {"runs_note": self.runs_note, "graph_layers": self.graph_layers, "runs": self.runs}
+        (folder / NOTE_FILE).write_text(json.dumps(told))
         if self.edges is not None:
             self.edges.to_parquet(folder / EDGES_FILE, index=False)
 
@@ -94,7 +97,7 @@ def study_data(
     units = store.query(UNITS, [corpus])
     word = "dialogue" if len(set(units["dialogue"])) < len(units) else "speaker"
     pictured = KINDS[study].pictured
-    summary = summary or _latest_summary(tracking, corpus, study)
+    summary = summary or _latest_summary(tracking, corpus, study, _runs(store, corpus, study))
     protocol = store.query(
         "SELECT fold, any_value(protocol) AS text FROM folds WHERE corpus = ? GROUP BY ALL", [corpus]
     )
@@ -118,7 +121,8 @@ def study_data(
 def study_metadata(study: Study, config: StudyConfig) -> dict[str, dg.MetadataValue]:
     """Findings, tables and pictures for Dagster's page; the same files as artifacts of one MLflow run."""
     store, tracking, corpus = study.store, study.tracking, study.corpus
-    summary = Summary(_note(config), _graph_layers(config), _edges(study, config))
+    runs = _runs(store, corpus, study.name)
+    summary = Summary(_note(config), _graph_layers(config), runs, _edges(study, config))
     data = study_data(store, tracking, corpus, study.name, summary)
     if data is None:
         raise dg.Failure("no row of the study could be trained and tested in any fold; the log says why of each")
@@ -151,17 +155,29 @@ def _inlined(drawn: dict[str, bytes]) -> dict[str, str]:
     return {name: inline(picture) for name, picture in drawn.items()}
 
 
-def _latest_summary(tracking: Tracking, corpus: str, study: str) -> Summary:
-    """Of the latest run of the study; empty where MLflow is away or knows none."""
+def _runs(store: FeatureStore, corpus: str, study: str) -> str:
+    """Which runs the stored results are of, as a digest."""
+    found = store.query(
+        "SELECT DISTINCT mlflow_run_id AS id FROM results WHERE corpus = ? AND family = ?", [corpus, study]
+    )
+    return hashlib.sha256(" ".join(sorted(found["id"])).encode()).hexdigest()
+
+
+def _latest_summary(tracking: Tracking, corpus: str, study: str, runs: str) -> Summary:
+    """Of the study's latest run; empty where MLflow is away, knows none, or the results are not those that it saw."""
     found = tracking.find_finished(corpus, study, SHOWN)
     if found is None:
         return Summary()
     with TemporaryDirectory() as folder:
         try:
-            return Summary.read(tracking.download(found.run_id, SHOWN, Path(folder)))
+            summary = Summary.read(tracking.download(found.run_id, SHOWN, Path(folder)))
         except (FileNotFoundError, TrackingAwayError) as error:
             log.warning("the summary of %s is not shown: %s", study, error)
             return Summary()
+    if summary.runs == runs:
+        return summary
+    log.warning("%s of %s did not come to its end: its preset and edges are not shown; make study again", study, corpus)
+    return Summary()
 
 
 def _graph_layers(config: StudyConfig) -> int:

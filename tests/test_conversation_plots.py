@@ -29,7 +29,7 @@ def texts(picture: bytes) -> list[str]:
 
 def test_speakers_are_letters_in_the_order_in_which_they_first_speak():
     found = texts(edge_map(edges(speakers=3)))
-    assert found.count("A") == 4 and found.count("B") == 4 and "Speakers: A s1, B s2, C s0" in found
+    assert found.count("A") == 4 and found.count("B") == 4 and "Speakers: A = s1, B = s2, C = s0" in found
     assert {"acoustic", "visual", "textual", "a", "v", "t"} <= set(found)
     assert "Outlined: utterance 3, sad" in found
 
@@ -64,3 +64,7 @@ def test_a_class_that_a_row_never_met_leaves_a_gap():
 def test_depth_is_told_in_layers():
     table = pd.DataFrame({"layers": [1, 4, 64], "value": [0.5, 0.6, 0.55], "deviation": [0.1, np.nan, 0.0]})
     assert {"1", "4", "64", "Layers", "Weighted F1"} <= set(texts(depth_curve(table, "weighted_f1")))
+
+
+def test_one_modality_has_no_panel_of_edges_across():
+    assert "Across" in texts(edge_map(edges())) and "Across" not in texts(edge_map(edges(modalities=("textual",))))

@@ -75,3 +75,10 @@ def test_the_twentieth_or_last_utterance_of_the_longest_tested_dialogue_is_shown
     assert utterance_to_show(DATASET) == "u23"  # six utterances, d3 is tested
     longer = small_dataset(96)
     assert utterance_to_show(replace(longer, splits=["test"] * 96)) == "u76"  # the twentieth of d0
+
+
+def test_an_utterance_that_lacks_a_modality_is_not_chosen_while_another_has_them_all():
+    longer = small_dataset(96, missing={76: [Modality.TEXTUAL]})
+    assert utterance_to_show(replace(longer, splits=["test"] * 96)) in ("u72", "u80")
+    none_whole = small_dataset(96, missing={row: [Modality.VISUAL] for row in range(95)})
+    assert utterance_to_show(replace(none_whole.only([Modality.ACOUSTIC]), splits=["test"] * 96)) == "u76"
