@@ -15,6 +15,7 @@ from affectory.plots import (
     peak,
     score_names,
 )
+from affectory.study_kinds import KINDS, MMGCN_STUDY
 from affectory.tables import EXPERIMENT_TITLES, conditions_table
 from tests.fixtures.reports import history_frame, results_frame
 
@@ -72,11 +73,12 @@ def test_terms_that_are_decades_apart_share_a_log_axis_of_few_ticks():
     assert "0.3" not in shown  # a second tick a decade only where there are few decades
 
 
-def test_all_experiments_of_the_study_are_named_in_full_and_told_apart():
+def test_all_experiments_are_named_in_full_and_those_of_a_picture_told_apart():
     shown = texts(condition_bars(conditions_table(results_frame(list(EXPERIMENT_TITLES), seeds=1))))
     assert set(EXPERIMENT_TITLES.values()) <= set(shown)
-    colours = experiment_colours([*EXPERIMENT_TITLES, "another"])
-    assert len(set(colours.values())) == len(EXPERIMENT_TITLES) + 1
+    titles = list(EXPERIMENT_TITLES)
+    for names in (titles[: titles.index("utterance")], KINDS[MMGCN_STUDY].methods):
+        assert len(set(experiment_colours([*names, "another"]).values())) == len(names) + 1
 
 
 def test_an_unknown_experiment_takes_no_colour_that_a_known_one_has():
