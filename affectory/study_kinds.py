@@ -98,7 +98,7 @@ EXPERIMENTS = {
     "early": ("early fusion", "modalities side by side, then the deep GCN of MMGCN; no speakers, as for all fusions"),
     "late": ("late fusion", "a deep GCN for each modality, their results side by side"),
     "gated": ("gated attention", "a deep GCN for each modality, whose results weigh each other in pairs"),
-    "mfn": ("MFN", "LSTMs and a memory of how they change together, then the deep GCN; of the past up to its nodes"),
+    "mfn": ("MFN", "LSTMs and a memory of how they change together, which look back only, then the deep GCN"),
     "mult": ("MulT", "each modality read by every other with attention, then the deep GCN"),
     "mmgcn": ("MMGCN", "every utterance is a node for each of its modalities; trained on full rows"),
     "mmgcn_augmented": (

@@ -1,5 +1,6 @@
 """A deployment in a temporary folder, and its lineage run in this process."""
 
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -62,6 +63,7 @@ def new_deployment(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Dep
     """Each call is a fresh AFFECTORY_HOME."""
 
     def make() -> Deployment:
+        os.environ.pop("MLFLOW_TRACKING_URI", None)  # MLflow leaves it behind once a model was loaded in this process
         home = tmp_path_factory.mktemp("home")
         places = Places(home=home, corpora=home / "corpora")
         prepare(places)
