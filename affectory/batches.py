@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from affectory.datasets import Dataset, Sequences
+from affectory.datasets import Dataset, Sequences, dialogue_numbers
 from affectory.inputs import ModalityInput, prepared
 from affectory.vocabulary import MODALITIES, Condition, Modality
 
@@ -70,8 +70,7 @@ class PackedFeatures:
         speakers: Sequence[str] | None = None,
     ) -> None:
         self.device = torch.device(device)
-        told = dialogues or [""] * len(labels)
-        self._dialogues = _numbered([name or f"\0{row}" for row, name in enumerate(told)])
+        self._dialogues = dialogue_numbers(dialogues or [""] * len(labels))
         self.dialogue = torch.from_numpy(self._dialogues).to(self.device)  # int64 [N]
         self.speaker = torch.from_numpy(_numbered(speakers or [""] * len(labels))).to(self.device)  # int64 [N]
         self.modalities = tuple(modality for modality in MODALITIES if modality in inputs)

@@ -98,6 +98,16 @@ class Dataset:
         kept = set(modalities)
         return replace(self, sequences={name: value for name, value in self.sequences.items() if name in kept})
 
+    def taking(self, rows: np.ndarray) -> Dataset:
+        """Row i is what row rows[i] was; `rows` int64 [n]."""
+        columns = ("utterance_ids", "speakers", "dialogues", "splits")
+        return replace(
+            self,
+            labels=self.labels[rows],
+            sequences={name: sequences.taking(rows) for name, sequences in self.sequences.items()},
+            **{name: [getattr(self, name)[row] for row in rows] for name in columns},
+        )
+
     def rows(self, split: Split | str) -> np.ndarray:
         """Positions of the split's rows that can be learned from or scored: labelled, with at least one modality."""
         of_split = np.array([name == split for name in self.splits], bool)
@@ -105,14 +115,18 @@ class Dataset:
         return np.flatnonzero(of_split & (self.labels >= 0) & (sum(lengths, np.zeros_like(self.labels)) > 0))
 
 
+def dialogue_numbers(dialogues: Sequence[str]) -> np.ndarray:
+    """int64 [N]: rows of one dialogue share a number; a row without one has a number of its own."""
+    named = np.array([name or f"\0{row}" for row, name in enumerate(dialogues)], object).astype(str)
+    return np.unique(named, return_inverse=True)[1].astype(np.int64)
+
+
 def shuffled_order(dataset: Dataset, seed: int) -> Dataset:
     """Each dialogue's utterances said in another order; a control of what a model makes of their order."""
-    chance = np.random.default_rng(seed).random(len(dataset.labels))
-    named = [name or f"\0{row}" for row, name in enumerate(dataset.dialogues)]
-    _, dialogue = np.unique(np.array(named), return_inverse=True)
+    chance, dialogue = np.random.default_rng(seed).random(len(dataset.labels)), dialogue_numbers(dataset.dialogues)
     order = np.empty_like(dialogue)
     order[np.argsort(dialogue, kind="stable")] = np.lexsort((chance, dialogue))  # into each dialogue's own places
-    return _taking(dataset, order)
+    return dataset.taking(order)
 
 
 def strangers(dataset: Dataset, seed: int) -> Dataset:
@@ -126,7 +140,7 @@ def strangers(dataset: Dataset, seed: int) -> Dataset:
     parts = np.array([part or of_dialogue.get(name, "") for name, part in told])  # of context too
     for part in np.unique(parts):
         order[parts == part] = chance.permutation(order[parts == part])
-    return replace(_taking(dataset, order), dialogues=dataset.dialogues, speakers=dataset.speakers)
+    return replace(dataset.taking(order), dialogues=dataset.dialogues, speakers=dataset.speakers)
 
 
 def shuffled_labels(dataset: Dataset, seed: int) -> Dataset:
@@ -134,20 +148,6 @@ def shuffled_labels(dataset: Dataset, seed: int) -> Dataset:
     labels, rows = dataset.labels.copy(), dataset.rows(Split.TRAIN)
     labels[rows] = np.random.default_rng(seed).permutation(labels[rows])
     return replace(dataset, labels=labels)
-
-
-def _taking(dataset: Dataset, order: np.ndarray) -> Dataset:
-    """Row i is what row order[i] was."""
-    told = {
-        name: [getattr(dataset, name)[row] for row in order]
-        for name in ("utterance_ids", "speakers", "dialogues", "splits")
-    }
-    return replace(
-        dataset,
-        labels=dataset.labels[order],
-        sequences={name: sequences.taking(order) for name, sequences in dataset.sequences.items()},
-        **told,
-    )
 
 
 def save_dataset(dataset: Dataset, folder: Path) -> None:

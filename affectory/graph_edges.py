@@ -5,22 +5,27 @@ Shapes: M modalities, N utterances of the dialogue.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 import torch
 
 from affectory.batches import PackedFeatures
-from affectory.datasets import Dataset
+from affectory.datasets import Dataset, dialogue_numbers
 from affectory.family import Model
+from affectory.inputs import ModalityInput
 from affectory.layers.dialogues import spread
 from affectory.models.mmgcn import Mmgcn
 from affectory.models.over_dialogues import OverDialogues, side_by_side
-from affectory.vocabulary import Split
+from affectory.vocabulary import Modality, Split
 
 _TWENTIETH = 19
 
 
-def edges_of(model: Model, data: PackedFeatures, dataset: Dataset, utterance_id: str) -> pd.DataFrame:
+def edges_of(
+    model: Model, inputs: Mapping[Modality, ModalityInput], dataset: Dataset, utterance_id: str
+) -> pd.DataFrame:
     """The rows of the normalised adjacency that belong to an utterance, a row for each of its M * M * N weights.
 
     Columns: modality, which receives; from_modality, utterance_id, turn (from 1), speaker, label (empty where unknown)
@@ -31,26 +36,30 @@ def edges_of(model: Model, data: PackedFeatures, dataset: Dataset, utterance_id:
         raise ValueError(f"edges are of MMGCN, expected a model of it, got {type(model).__name__}")
     if utterance_id not in dataset.utterance_ids:
         raise ValueError(f"utterance {utterance_id!r}: expected one of the corpus's")
-    place = dataset.utterance_ids.index(utterance_id)
-    (rows,) = data.dialogues_of(np.array([place]))
-    network = model.network
-    model.to(data.device).eval()
-    with torch.inference_mode():
-        batch = data.batch(rows)
-        order, x, mask, speakers = side_by_side(batch)
-        present = spread(batch.present[order], mask)
-        nodes = network.nodes(x, mask, speakers, present)
-        whole = network.graph_of(nodes, mask, present[mask].T).adjacency(0).cpu().numpy()  # [M * N, M * N]
-    said = rows[order.cpu().numpy()]
-    n, chosen = len(said), int(np.flatnonzero(said == place)[0])
-    names = [modality.value for modality in data.modalities]
-    of_chosen = whole.reshape(len(names), n, len(names), n)[:, chosen]  # [M, M, N]
+    dialogue = dialogue_numbers(dataset.dialogues)
+    said = dataset.taking(np.flatnonzero(dialogue == dialogue[dataset.utterance_ids.index(utterance_id)]))
+    chosen = said.utterance_ids.index(utterance_id)
+    data = PackedFeatures.from_dataset(said, inputs)
+    n, names = len(data), [modality.value for modality in data.modalities]
+    whole = _adjacency(model, model.network, data).reshape(len(names), n, len(names), n)
+    senders = _senders(said, chosen)
     tables = [
-        _from(dataset, said, chosen).assign(modality=to, from_modality=source, weight=of_chosen[i, j])
+        senders.assign(modality=to, from_modality=source, weight=whole[i, chosen, j])
         for i, to in enumerate(names)
         for j, source in enumerate(names)
     ]
     return pd.concat(tables, ignore_index=True)
+
+
+@torch.inference_mode()
+def _adjacency(model: OverDialogues, network: Mmgcn, data: PackedFeatures) -> np.ndarray:
+    """[M * N, M * N] of data that is one dialogue, its rows in the order said."""
+    model.to(data.device).eval()
+    batch = data.batch(np.arange(len(data)))
+    order, x, mask, speakers = side_by_side(batch)  # the rows' own order: they are one dialogue
+    present = spread(batch.present[order], mask)
+    nodes = network.nodes(x, mask, speakers, present)
+    return network.graph_of(nodes, mask, present[mask].T).adjacency(0).numpy()
 
 
 def utterance_to_show(dataset: Dataset) -> str:
@@ -58,23 +67,23 @@ def utterance_to_show(dataset: Dataset) -> str:
 
     Or the one nearest to it that has all modalities, where one has.
     """
-    of_row = np.array([name or f"\0{row}" for row, name in enumerate(dataset.dialogues)], object)
-    tested = set(of_row[dataset.rows(Split.TEST)])
-    rows = max((np.flatnonzero(of_row == name) for name in sorted(tested)), key=len)
+    dialogue = dialogue_numbers(dataset.dialogues)
+    tested = np.unique(dialogue[dataset.rows(Split.TEST)])
+    rows = max((np.flatnonzero(dialogue == number) for number in tested), key=len)
     whole = rows[dataset.present[rows].all(1)]
     candidates = whole if len(whole) else rows
     wanted = rows[min(_TWENTIETH, len(rows) - 1)]
     return dataset.utterance_ids[candidates[np.abs(candidates - wanted).argmin()]]
 
 
-def _from(dataset: Dataset, rows: np.ndarray, chosen: int) -> pd.DataFrame:
-    labels = dataset.labels[rows]
+def _senders(said: Dataset, chosen: int) -> pd.DataFrame:
+    """A row an utterance of the dialogue."""
     return pd.DataFrame(
         {
-            "utterance_id": [dataset.utterance_ids[row] for row in rows],
-            "turn": np.arange(1, len(rows) + 1),
-            "speaker": [dataset.speakers[row] for row in rows],
-            "label": [dataset.classes[label] if label >= 0 else "" for label in labels],
-            "chosen": np.arange(len(rows)) == chosen,
+            "utterance_id": said.utterance_ids,
+            "turn": np.arange(1, len(said.labels) + 1),
+            "speaker": said.speakers,
+            "label": [said.classes[label] if label >= 0 else "" for label in said.labels],
+            "chosen": np.arange(len(said.labels)) == chosen,
         }
     )

@@ -36,7 +36,6 @@ KINDS = {
         absent={
             "missing_modalities": "No sweep of missing rates is stored for this study.",
             "imagined": "No imagined representations are stored for this study, so none are drawn.",
-            "learning_curves": "No learning curves of MMIN are stored for this study.",
         },
     ),
     MMGCN_STUDY: Kind(
@@ -48,7 +47,6 @@ KINDS = {
         absent={
             "depth": "MMGCN was trained in fewer than two depths, so none are drawn.",
             "edges": "No edges of MMGCN are stored for this study, so none are drawn.",
-            "learning_curves": "No learning curves of MMGCN are stored for this study.",
         },
     ),
 }

@@ -202,16 +202,21 @@ def _classes(data: StudyData) -> list[str]:
     return ["\n".join(lines), f"{CLASSES_NOTE} {full_condition(data)}."]
 
 
+def on_test_rows(data: StudyData) -> list[tuple[str, tuple[str, str, str]]]:
+    """Of the side column: whose, and the cells of ON_TEST_COLUMNS."""
+    return [
+        (
+            f"{experiment_title(row['experiment'])}, {condition_title(row['condition'])}",
+            (score(row["selected"]), score(row["on_test"]), signed(row["optimism"])),
+        )
+        for row in records(on_test(data))
+    ]
+
+
 def _on_test(data: StudyData) -> list[str]:
-    table = on_test(data)
-    if not len(table):
-        return []
-    lines = [f"| {on_test_title(data)} | {' | '.join(ON_TEST_COLUMNS)} |", "|:--|--:|--:|--:|"]
-    for row in records(table):
-        name = f"{_cell(experiment_title(row['experiment']))}, {condition_title(row['condition'])}"
-        cells = score(row["selected"]), score(row["on_test"]), signed(row["optimism"])
-        lines.append(f"| {name} | {' | '.join(cells)} |")
-    return ["\n".join(lines), ON_TEST_NOTE]
+    rows = [f"| {_cell(name)} | {' | '.join(cells)} |" for name, cells in on_test_rows(data)]
+    head = [f"| {on_test_title(data)} | {' | '.join(ON_TEST_COLUMNS)} |", "|:--|--:|--:|--:|"]
+    return ["\n".join([*head, *rows]), ON_TEST_NOTE] if rows else []
 
 
 def _before_after(row: dict[str, float] | None) -> str:

@@ -9,7 +9,7 @@ import pandas as pd
 from affectory import tables
 from affectory.plots import data_uri
 from affectory.report_data import where
-from affectory.report_summary import NO_BREAK, score
+from affectory.report_summary import NO_BREAK
 from affectory.study_data import SPEAKER_NORMALISED_TITLE, StudyData, blocks, meanings, named
 from affectory.study_findings import findings
 from affectory.study_pictures import (
@@ -30,13 +30,14 @@ from affectory.study_report import (
     differences_note,
     effect,
     interval,
+    on_test_rows,
     on_test_title,
     p_value,
     signed,
     table_note,
 )
 from affectory.study_sentences import ranking
-from affectory.study_tables import HOLDS, differences, imagination_table, marks, on_test, study_table
+from affectory.study_tables import HOLDS, differences, imagination_table, marks, study_table
 from affectory.tables import condition_title, experiment_title, metric_title, records
 
 AS_ABOVE = "As above, among these rows alone."
@@ -57,7 +58,7 @@ def study_section(data: StudyData, number: int) -> dict[str, Any]:
         ],
         "imagination": _imagination(data),
         "on_test": _on_test(data),
-        "absent": [told for name, told in data.kind.absent.items() if name not in drawn],
+        "absent": [told for name, told in _absent(data).items() if name not in drawn],
     }
 
 
@@ -99,15 +100,15 @@ def _imagination(data: StudyData) -> dict[str, Any] | None:
     return {"blocks": tables.score_blocks(table), "columns": tables.columns_of(table), "note": note}
 
 
+def _absent(data: StudyData) -> dict[str, str]:
+    """picture -> what is said where it cannot be drawn."""
+    curves = f"No learning curves of {named(data.kind.pictured)} are stored for this study."
+    return {**data.kind.absent, CURVES: curves}
+
+
 def _on_test(data: StudyData) -> dict[str, Any] | None:
     """The labelled side column: what selecting epochs on the test part would have shown."""
-    rows = [
-        (
-            f"{tables.short_title(row['experiment'])}, {condition_title(row['condition'])}",
-            [score(row["selected"]), score(row["on_test"]), signed(row["optimism"])],
-        )
-        for row in records(on_test(data))
-    ]
+    rows = on_test_rows(data)
     told = {"title": on_test_title(data), "columns": ON_TEST_COLUMNS, "note": ON_TEST_NOTE}
     return {**told, "rows": rows} if rows else None
 

@@ -1,7 +1,7 @@
 """The studies: published tables, every row over folds and seeds; one asset each, materialised when asked for."""
 
 from collections.abc import Callable
-from functools import partial
+from typing import Any
 
 import dagster as dg
 
@@ -17,50 +17,52 @@ from resources.feature_store import FeatureStore
 from resources.tracking import Tracking
 from resources.workers import Workers
 
-study_asset = partial(
-    dg.asset,
-    partitions_def=corpus_partitions,
-    deps=[missing_modality_sets],
-    group_name="studies",
-    kinds={"pytorch", "mlflow"},
-    owners=OWNERS,
-    pool="gpu",
-)
+
+def _study_asset(
+    name: str, family: str, form: type[StudyConfig], rows: Callable[[Any, Dataset], list[Row]], description: str
+) -> dg.AssetsDefinition:
+    """`rows` gives all rows of the study for a configuration of `form` and a corpus."""
+
+    @dg.asset(
+        name=name,
+        description=description,
+        partitions_def=corpus_partitions,
+        deps=[missing_modality_sets],
+        group_name="studies",
+        kinds={"pytorch", "mlflow"},
+        owners=OWNERS,
+        pool="gpu",
+    )
+    def study(
+        context: dg.AssetExecutionContext,
+        config: form,  # pyright: ignore[reportInvalidTypeForm]
+        store: FeatureStore,
+        tracking: Tracking,
+        compute: Compute,
+        workers: Workers,
+    ) -> dg.MaterializeResult:
+        of_corpus = Study(name, family, context, store, tracking, compute, workers)
+        counts = run_study(of_corpus, config, lambda dataset: rows(config, dataset))
+        if counts is None:
+            return dg.MaterializeResult(metadata={"skipped": "the corpus cannot feed this study; the log says why"})
+        return dg.MaterializeResult(metadata={**counts, **study_metadata(of_corpus, config)})
+
+    return study
 
 
-@study_asset(name=MMIN_STUDY)
-def mmin_study(
-    context: dg.AssetExecutionContext,
-    config: MminStudyConfig,
-    store: FeatureStore,
-    tracking: Tracking,
-    compute: Compute,
-    workers: Workers,
-) -> dg.MaterializeResult:
-    """The missing-modality table: baselines, MMIN, ablations, controls and rivals under every condition."""
-    study = Study(MMIN_STUDY, "mmin", context, store, tracking, compute, workers)
-    return _materialised(study, config, partial(rows_of_mmin, config))
-
-
-@study_asset(name=MMGCN_STUDY)
-def mmgcn_study(
-    context: dg.AssetExecutionContext,
-    config: MmgcnStudyConfig,
-    store: FeatureStore,
-    tracking: Tracking,
-    compute: Compute,
-    workers: Workers,
-) -> dg.MaterializeResult:
-    """The conversation tables: models of context, fusions, MMGCN by depth, speaker and modality, and controls."""
-    study = Study(MMGCN_STUDY, "mmgcn", context, store, tracking, compute, workers)
-    return _materialised(study, config, partial(rows_of_mmgcn, config))
-
-
-def _materialised(study: Study, config: StudyConfig, every: Callable[[Dataset], list[Row]]) -> dg.MaterializeResult:
-    counts = run_study(study, config, every)
-    if counts is None:
-        return dg.MaterializeResult(metadata={"skipped": "the corpus cannot feed this study; the log says why"})
-    return dg.MaterializeResult(metadata={**counts, **study_metadata(study, config)})
-
-
-STUDY_ASSETS = [mmin_study, mmgcn_study]
+STUDY_ASSETS = [
+    _study_asset(
+        MMIN_STUDY,
+        "mmin",
+        MminStudyConfig,
+        rows_of_mmin,
+        "The missing-modality table: baselines, MMIN, ablations, controls and rivals under every condition.",
+    ),
+    _study_asset(
+        MMGCN_STUDY,
+        "mmgcn",
+        MmgcnStudyConfig,
+        rows_of_mmgcn,
+        "The conversation tables: models of context, fusions, MMGCN by depth, speaker and modality, and controls.",
+    ),
+]

@@ -10,7 +10,6 @@ from tempfile import TemporaryDirectory
 import dagster as dg
 import pandas as pd
 
-from affectory.batches import PackedFeatures
 from affectory.graph_edges import edges_of, utterance_to_show
 from affectory.models import mmgcn
 from affectory.study_kinds import KINDS
@@ -194,8 +193,7 @@ def _edges(study: Study, config: StudyConfig) -> pd.DataFrame | None:
         return None
     dataset = replace(dataset, splits=parts[int(first["fold"].iloc[0])])
     deployed = load_trained(study.tracking, str(first["run_id"].iloc[0]))
-    data = PackedFeatures.from_dataset(dataset, deployed.inputs)
-    return edges_of(deployed.model, data, dataset, config.utterance or utterance_to_show(dataset))
+    return edges_of(deployed.model, deployed.inputs, dataset, config.utterance or utterance_to_show(dataset))
 
 
 def _history(store: FeatureStore, tracking: Tracking, corpus: str, study: str) -> pd.DataFrame:

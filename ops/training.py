@@ -10,12 +10,14 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import dagster as dg
+import pandas as pd
 
 from affectory.datasets import Dataset
 from affectory.deployed import DeployedModel, load_deployed
 from affectory.experiments import Fold, train_experiment
 from affectory.family import Schedule
 from affectory.models import FAMILIES
+from affectory.protocol import leaks
 from affectory.tables import metric_title
 from affectory.vocabulary import Split
 from ops.datasets import digest, read_dataset
@@ -113,7 +115,7 @@ def unfit(dataset: Dataset | None, family: str) -> str:
     if len(classes) < 2:
         return f"its training part has {len(classes)} class, at least 2 are needed"
     if torn := _torn(dataset):
-        return f"dialogue {torn} is in more than one part of the data; materialise missing_modality_sets anew"
+        return f"{torn}; materialise missing_modality_sets anew"
     named = [name for name in dataset.dialogues if name]
     if FAMILIES[family].OF_DIALOGUES and len(set(named)) == len(named):
         return "every dialogue is a single utterance; name the dialogue_id of what was said together"
@@ -121,12 +123,10 @@ def unfit(dataset: Dataset | None, family: str) -> str:
 
 
 def _torn(dataset: Dataset) -> str:
-    """A dialogue of which more than one part of the data has labelled rows; empty where none is."""
-    parts: dict[str, str] = {}
-    for dialogue, split in zip(dataset.dialogues, dataset.splits, strict=True):
-        if dialogue and split and parts.setdefault(dialogue, split) != split:
-            return dialogue
-    return ""
+    """A sentence on a dialogue that is in more than one part of the data; empty where none is."""
+    utterances = pd.DataFrame({"utterance_id": dataset.utterance_ids, "dialogue_id": dataset.dialogues})
+    splits = pd.DataFrame({"fold": 0, "utterance_id": dataset.utterance_ids, "split": dataset.splits})
+    return next(iter(leaks(utterances, splits.loc[splits["split"] != ""])), "")
 
 
 def _train_once(session: _Session, configs: Mapping[str, Any], experiment: str, seed: int) -> Run:

@@ -26,7 +26,7 @@ def trained(**changes) -> Trained:
 
 def edges(utterance_id: str = CHOSEN, **changes) -> pd.DataFrame:
     found = trained(**changes)
-    return edges_of(found.model, found.data, DATASET, utterance_id)
+    return edges_of(found.model, found.inputs, DATASET, utterance_id)
 
 
 def test_every_weight_says_who_gives_it_and_to_which_modality():
@@ -56,7 +56,7 @@ def test_a_causal_model_receives_nothing_from_later_utterances():
 
 def test_the_weights_are_those_of_the_graph_that_the_model_uses():
     found = trained()
-    whole = pd.concat(edges_of(found.model, found.data, DATASET, f"u{row:02}") for row in (1, 5, 9, 13, 17, 21))
+    whole = pd.concat(edges_of(found.model, found.inputs, DATASET, f"u{row:02}") for row in (1, 5, 9, 13, 17, 21))
     joined = whole["modality"] == whole["from_modality"]
     matrix = whole.loc[joined & (whole["modality"] == "acoustic"), "weight"].to_numpy().reshape(6, 6)
     np.testing.assert_allclose(matrix, matrix.T, atol=1e-6)  # normalised on both sides
@@ -68,7 +68,7 @@ def test_what_has_no_such_graph_and_unknown_utterances_are_refused_by_name():
     config = conversation.experiments("debug")["bc_lstm"]
     rival = train_experiment("conversation", config, Fold(DATASET, torch.device("cpu")), seed=0)
     with pytest.raises(ValueError, match="MMGCN"):
-        edges_of(rival.model, rival.data, DATASET, CHOSEN)
+        edges_of(rival.model, rival.inputs, DATASET, CHOSEN)
 
 
 def test_the_twentieth_or_last_utterance_of_the_longest_tested_dialogue_is_shown():

@@ -44,6 +44,14 @@ class Deployment:
             raise_on_error=False,
         )
 
+    def study(self, name: str, **config: Any) -> tuple[Any, dict[str, Any]]:
+        """A study of the demo corpus with its page: Dagster's result, and the study's metadata where it was made."""
+        select = f"key:{name} or key:evaluation_report"
+        result = self.run("demo", select=select, config={name: {"config": {"preset": "debug", "seeds": [0], **config}}})
+        events = [e for e in result.get_asset_materialization_events() if e.asset_key.to_user_string() == name]
+        metadata = events[-1].materialization.metadata if events else {}
+        return result, {key: value.value for key, value in metadata.items()}
+
     def query(self, sql: str, *parameters: Any) -> pd.DataFrame:
         return self.resources["store"].query(sql, parameters)
 

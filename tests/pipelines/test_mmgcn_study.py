@@ -9,14 +9,10 @@ from affectory.study_data import ON_TEST
 pytestmark = pytest.mark.pipeline
 
 FEW = ["utterance", "bc_lstm", "mmgcn", "mmgcn_layers_1", "mmgcn_partial", "mmgcn_shuffled_labels"]
-SELECT = "key:mmgcn_study or key:evaluation_report"
 
 
 def study(deployment, **options):
-    config = {"preset": "debug", "seeds": [0], "experiments": FEW, **options}
-    result = deployment.run("demo", select=SELECT, config={"mmgcn_study": {"config": config}})
-    events = [e for e in result.get_asset_materialization_events() if e.asset_key.to_user_string() == "mmgcn_study"]
-    return result, {name: value.value for name, value in events[-1].materialization.metadata.items()} if events else {}
+    return deployment.study("mmgcn_study", **{"experiments": FEW, **options})
 
 
 @pytest.fixture(scope="module")

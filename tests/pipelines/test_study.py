@@ -7,14 +7,10 @@ from affectory.vocabulary import conditions, missing_conditions
 pytestmark = pytest.mark.pipeline
 
 FEW = ["augmented_baseline", "mmin", "mctn", "partial_baseline", "linear_svm", "best"]
-SELECT = "key:mmin_study or key:evaluation_report"
 
 
 def study(deployment, **options):
-    config = {"preset": "debug", "seeds": [0], "experiments": FEW, **options}
-    result = deployment.run("demo", select=SELECT, config={"mmin_study": {"config": config}})
-    events = [e for e in result.get_asset_materialization_events() if e.asset_key.to_user_string() == "mmin_study"]
-    return result, {name: value.value for name, value in events[-1].materialization.metadata.items()} if events else {}
+    return deployment.study("mmin_study", **{"experiments": FEW, **options})
 
 
 @pytest.fixture(scope="module")
