@@ -71,6 +71,7 @@ bench: setup ## speed and memory, ratios in one run
 	@python benchmarks/store_columns.py
 	@python benchmarks/study.py
 	@python benchmarks/conversation_graph.py
+	@python benchmarks/face_backbones.py
 
 lock: ## compile requirements.lock anew (versions only, no addresses)
 	@.venv/bin/uv pip compile --universal --python-version 3.11 --extra dev --no-header --no-annotate --no-emit-index-url pyproject.toml -o requirements.lock

@@ -29,7 +29,7 @@ class Batch:
     mask: dict[Modality, Tensor]  # bool [B, T]
     present: Tensor  # bool [B, M]: the row has the modality
     available: Tensor  # bool [B, M]: present, and part of the condition
-    labels: Tensor  # int64 [B], -1 = unknown
+    labels: Tensor  # int64 [B], -1 = unknown; or values of dimensions, float32 [B, V], NaN = unknown
     index: Tensor  # int64 [B]: the rows' positions in the packed features
     dialogue: Tensor  # int64 [B]: rows of one dialogue have one number, and the order of `index`
     speaker: Tensor  # int64 [B]
@@ -44,7 +44,10 @@ class Batch:
 
     def with_labels_of(self, rows: Tensor) -> Batch:
         """The same rows, the labels only of those where `rows` bool [B]; the others are context."""
-        return replace(self, labels=torch.where(rows.to(self.labels.device), self.labels, -1))
+        rows = rows.to(self.labels.device)
+        if self.labels.is_floating_point():
+            return replace(self, labels=torch.where(rows[:, None], self.labels, torch.nan))
+        return replace(self, labels=torch.where(rows, self.labels, -1))
 
     def with_available(self, available: Tensor) -> Batch:
         """The same rows under one condition each: `available` bool [B, M]."""
@@ -74,7 +77,7 @@ class PackedFeatures:
         self.dialogue = torch.from_numpy(self._dialogues).to(self.device)  # int64 [N]
         self.speaker = torch.from_numpy(_numbered(speakers or [""] * len(labels))).to(self.device)  # int64 [N]
         self.modalities = tuple(modality for modality in MODALITIES if modality in inputs)
-        self.labels = torch.as_tensor(labels, dtype=torch.int64, device=self.device)
+        self.labels = torch.as_tensor(labels, device=self.device)
         self._frames: dict[Modality, Tensor] = {}
         self._starts: dict[Modality, Tensor] = {}
         self.lengths: dict[Modality, Tensor] = {}  # int64 [N], after the cap

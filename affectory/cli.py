@@ -145,7 +145,8 @@ def as_text(video: Path, table: pd.DataFrame) -> str:
     if table.empty:
         return f"{_shown(video)}\nno utterance"
     shown = table.drop(columns="transcript")
-    shown["emotion"] = shown["emotion"].fillna("-")
+    if "emotion" in shown:
+        shown["emotion"] = shown["emotion"].fillna("-")
     shown["missing"] = [
         ", ".join(f"{modality}: {why.split(':')[0]}" for modality, why in missing.items())
         for missing in table["missing"]

@@ -61,7 +61,8 @@ class Sequences:
 class Dataset:
     """A corpus to learn from: N rows; `labels` int64 [N] are positions in `classes`, -1 = unknown.
 
-    The rows of a dialogue are in the order in which they were said. A row without a split is context only.
+    With `dimensions` there are no classes: `labels` float32 [N, V] are their values, NaN = unknown. The rows of a
+    dialogue are in the order in which they were said. A row without a split is context only.
     """
 
     utterance_ids: list[str]
@@ -71,6 +72,7 @@ class Dataset:
     speakers: list[str]  # empty where unknown
     dialogues: list[str]  # empty where unknown: an utterance by itself
     splits: list[str]
+    dimensions: tuple[str, ...] = ()  # of vocabulary.DIMENSIONS
 
     def __post_init__(self) -> None:
         columns = {"labels": self.labels, "speakers": self.speakers, "dialogues": self.dialogues, "splits": self.splits}
@@ -79,8 +81,26 @@ class Dataset:
         for name, column in columns.items():
             if len(column) != n_rows:
                 raise ValueError(f"{name}: expected {n_rows} rows, as utterance_ids, got {len(column)}")
-        if len(self.labels) and not -1 <= int(self.labels.min()) <= int(self.labels.max()) < len(self.classes):
+        if self.dimensions and (self.labels.shape[1:] != (len(self.dimensions),) or self.classes):
+            came = f"labels {list(self.labels.shape)} and classes {self.classes}"
+            raise ValueError(f"of {self.dimensions} expected labels [N, {len(self.dimensions)}] and no classes, {came}")
+        if (
+            not self.dimensions
+            and len(self.labels)
+            and not -1 <= int(self.labels.min()) <= int(self.labels.max()) < len(self.classes)
+        ):
             raise ValueError(f"labels must lie between -1 and {len(self.classes) - 1}, got {np.unique(self.labels)}")
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """What a model has an output for: the classes, or the dimensions."""
+        return self.dimensions or self.classes
+
+    @property
+    def labelled(self) -> np.ndarray:
+        """bool [N]: of a class, or with a value in at least one dimension."""
+        known = np.isfinite(self.labels) if self.dimensions else self.labels[:, None] >= 0
+        return known.any(axis=1)
 
     @property
     def modalities(self) -> tuple[Modality, ...]:
@@ -111,8 +131,7 @@ class Dataset:
     def rows(self, split: Split | str) -> np.ndarray:
         """Positions of the split's rows that can be learned from or scored: labelled, with at least one modality."""
         of_split = np.array([name == split for name in self.splits], bool)
-        lengths = [self.sequences[modality].lengths for modality in self.modalities]
-        return np.flatnonzero(of_split & (self.labels >= 0) & (sum(lengths, np.zeros_like(self.labels)) > 0))
+        return np.flatnonzero(of_split & self.labelled & self.present.any(1))
 
 
 def dialogue_numbers(dialogues: Sequence[str]) -> np.ndarray:
@@ -169,7 +188,7 @@ def load_dataset(folder: Path) -> Dataset:
     for name, (feature_set, version) in facts.pop("feature_sets").items():
         frames = np.load(folder / f"{name}.frames.npy", mmap_mode="r")
         sequences[Modality(name)] = Sequences(feature_set, frames, np.load(folder / f"{name}.lengths.npy"), version)
-    facts["classes"] = tuple(facts["classes"])
+    facts |= {name: tuple(facts[name]) for name in ("classes", "dimensions")}
     return Dataset(labels=np.load(folder / "labels.npy"), sequences=sequences, **facts)
 
 

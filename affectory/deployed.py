@@ -1,6 +1,6 @@
 """A trained model as a folder of weights.safetensors and config.json: no pickle, nothing but torch to load it.
 
-Shapes: N rows, T frames, D features, C classes.
+Shapes: N rows, T frames, D features, C classes, V dimensions.
 """
 
 from __future__ import annotations
@@ -32,10 +32,19 @@ _STATISTICS = ("mean", "std", "projection")  # of each modality's features: kept
 
 @dataclass(frozen=True)
 class Prediction:
-    """`probabilities` float32 [N, C] in the order of the model's classes; the modalities each row's rest on."""
+    """`probabilities` float32 [N, C] in the order of the model's classes; the modalities each row's rest on.
+
+    `values` float32 [N, V] in the order of its dimensions: a model has classes or dimensions, never both.
+    """
 
     probabilities: np.ndarray
     modalities_used: list[Condition]  # str() of one is "{a,v}"
+    values: np.ndarray
+
+    @property
+    def numbers(self) -> np.ndarray:
+        """float32 [N, C or V]: whichever there are, in the order of DeployedModel.columns."""
+        return np.concatenate([self.values, self.probabilities], axis=1)
 
 
 @dataclass(frozen=True)
@@ -48,6 +57,12 @@ class DeployedModel:
     inputs: dict[Modality, ModalityInput]
     model: Model
     temperatures: dict[Condition, float]
+    dimensions: tuple[str, ...] = ()
+
+    @property
+    def columns(self) -> list[str]:
+        """The names of what is predicted, in tables: `valence`, `arousal`, or `p_<class>` ..."""
+        return [*self.dimensions, *(f"p_{name}" for name in self.classes)]
 
     def predict(
         self,
@@ -57,7 +72,7 @@ class DeployedModel:
         dialogues: Sequence[str] | None = None,
         speakers: Sequence[str] | None = None,
     ) -> Prediction:
-        """Class probabilities of N rows; they depend on no other rows, or on those of their dialogue alone.
+        """What N rows are predicted to be; it depends on no other rows, or on those of their dialogue alone.
 
         The rows of a dialogue are given in the order in which they were said; `dialogues` and `speakers` are empty
         where unknown: a row by itself, and one and the same speaker. Only models of conversations read them. `features`
@@ -72,14 +87,18 @@ class DeployedModel:
             if all(of_modality[row] is None for of_modality in rows.values()):
                 raise ValueError(f"row {row}: expected at least one modality of {_names(self.inputs)}, got none")
         if not n_rows:
-            return Prediction(np.zeros((0, len(self.classes)), np.float32), [])
+            empty = (np.zeros((0, len(names)), np.float32) for names in (self.classes, self.dimensions))
+            return Prediction(next(empty), [], next(empty))
         sequences = {m: Sequences.from_rows(i.feature_set, rows[m], i.width) for m, i in self.inputs.items()}
         labels = np.full(n_rows, -1)
         data = PackedFeatures(sequences, labels, self.inputs, dialogues=dialogues, speakers=speakers)
         logits = logits_under(self.model, data, np.arange(n_rows), under=None)[0]
         used = [Condition(m for m in rows if rows[m][row] is not None) for row in range(n_rows)]
+        nothing = np.zeros((n_rows, 0), np.float32)
+        if self.dimensions:
+            return Prediction(nothing, used, logits)
         temperatures = torch.tensor([[self.temperatures.get(condition, 1.0)] for condition in used])
-        return Prediction((torch.from_numpy(logits) / temperatures).softmax(-1).numpy(), used)
+        return Prediction((torch.from_numpy(logits) / temperatures).softmax(-1).numpy(), used, nothing)
 
     def _check_names(self, features: Mapping[Modality, Sequence[Any]], feature_sets: Mapping[Modality, str]) -> None:
         for modality, rows in features.items():
@@ -129,6 +148,8 @@ def save_deployed(
     classes: Sequence[str],
     inputs: Mapping[Modality, ModalityInput],
     temperatures: Mapping[Condition, float] | None = None,
+    *,
+    dimensions: Sequence[str] = (),
 ) -> None:
     """Write weights.safetensors and config.json into `folder`, each renamed into place.
 
@@ -147,6 +168,7 @@ def save_deployed(
         "family": family,
         "config": asdict(config),
         "classes": list(classes),
+        "dimensions": list(dimensions),
         "inputs": described,
         "temperatures": {str(condition): value for condition, value in (temperatures or {}).items()},
     }
@@ -169,13 +191,14 @@ def load_deployed(folder: Path) -> DeployedModel:
             fitted: dict[str, Any] = {**stored["inputs"][modality], **arrays}
             inputs[modality] = ModalityInput(**fitted)
         family, classes = FAMILIES[stored["family"]], tuple(stored["classes"])
+        dimensions = tuple(stored.get("dimensions", ()))
         config = family.config_from(stored["config"])
-        model = family.build(config, inputs, classes, seed=0)
+        model = family.build(config, inputs, dimensions or classes, seed=0)
         model.load_state_dict(weights)
         temperatures = {Condition.parse(name): float(value) for name, value in stored["temperatures"].items()}
     except (KeyError, TypeError, RuntimeError, SafetensorError) as problem:
         raise ValueError(f"{folder}: {WEIGHTS} and {CONFIG} do not make a model: {problem}") from problem
-    return DeployedModel(stored["family"], config, classes, inputs, model.eval(), temperatures)
+    return DeployedModel(stored["family"], config, classes, inputs, model.eval(), temperatures, dimensions)
 
 
 def _read_config(path: Path) -> dict[str, Any]:

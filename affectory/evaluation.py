@@ -77,14 +77,16 @@ def _dialogues_together(data: PackedFeatures, rows: np.ndarray) -> list[np.ndarr
 def score(
     model: Model, data: PackedFeatures, rows: np.ndarray, under: Sequence[Condition], metric: str
 ) -> dict[Condition, float]:
-    """A metric of CLASSIFICATION under each condition that any of the rows can be tested under."""
+    """A metric of CLASSIFICATION, or `ccc` (mean_ccc), under each condition that some row can be tested under."""
     logits = logits_under(model, data, rows, under)
+    predicted = logits if metric == "ccc" else logits.argmax(-1)
+    measure = metrics.mean_ccc if metric == "ccc" else metrics.CLASSIFICATION[metric]
     labels, present = data.labels[rows].cpu().numpy(), data.present[rows].cpu().numpy()
     scores = {}
-    for condition, of_condition in zip(under, logits.argmax(-1), strict=True):
+    for condition, of_condition in zip(under, predicted, strict=True):
         tested = rows_under(condition, present, data.modalities)
         if tested.any():
-            scores[condition] = metrics.CLASSIFICATION[metric](labels[tested], of_condition[tested])
+            scores[condition] = measure(labels[tested], of_condition[tested])
     return scores
 
 

@@ -19,7 +19,7 @@ from affectory.conditions import rows_under
 from affectory.datasets import Dataset
 from affectory.deployed import DeployedModel, save_deployed
 from affectory.evaluation import logits_under
-from affectory.family import Model
+from affectory.family import Begins, Model
 from affectory.inputs import ModalityInput, Preparation, fit_inputs
 from affectory.models import FAMILIES
 from affectory.training import NOTHING, Callback, Fit, fit
@@ -68,12 +68,22 @@ class Trained:
     inputs: Inputs
     data: PackedFeatures  # all rows as the model sees them
     classes: tuple[str, ...]
+    dimensions: tuple[str, ...]
     fit: Fit
     temperatures: dict[Condition, float]  # fitted on validation, before any refit
 
     def save(self, folder: Path) -> None:
         """As affectory.deployed reads it."""
-        save_deployed(folder, self.family, self.config, self.model, self.classes, self.inputs, self.temperatures)
+        save_deployed(
+            folder,
+            self.family,
+            self.config,
+            self.model,
+            self.classes,
+            self.inputs,
+            self.temperatures,
+            dimensions=self.dimensions,
+        )
 
     @classmethod
     def from_deployed(cls, deployed: DeployedModel, fold: Fold) -> Trained:
@@ -88,6 +98,7 @@ class Trained:
             deployed.inputs,
             data,
             deployed.classes,
+            deployed.dimensions,
             unknown,
             deployed.temperatures,
         )
@@ -113,9 +124,9 @@ def train_experiment(
     """
 
     def start(inputs: Inputs, data: PackedFeatures, rows: np.ndarray) -> Model:
-        model = FAMILIES[family].build(config, inputs, fold.dataset.classes, seed=seed)
-        if model.whole_dialogues:
-            model.weigh_classes(data.labels[rows])  # pyright: ignore[reportAttributeAccessIssue]
+        model = FAMILIES[family].build(config, inputs, fold.dataset.outputs, seed=seed)
+        if isinstance(model, Begins):
+            model.begin(data.labels[rows])
         if config.teacher:
             model.learn_from(teacher, data)  # pyright: ignore[reportAttributeAccessIssue]
         return model
@@ -149,12 +160,13 @@ def train_experiment(
             epochs=fitted.best_epoch,
             checkpoint=checkpoint and checkpoint.with_suffix(".refit.pt"),
         )
-    return Trained(family, config, model, inputs, data, fold.dataset.classes, fitted, temperatures)
+    outputs = fold.dataset.classes, fold.dataset.dimensions
+    return Trained(family, config, model, inputs, data, *outputs, fitted, temperatures)
 
 
 def _temperatures(model: Model, data: PackedFeatures, fold: Fold) -> dict[Condition, float]:
-    """One a condition, from the validation rows that are tested under it."""
-    if not len(fold.val):
+    """One a condition, from the validation rows that are tested under it; dimensions have none."""
+    if not len(fold.val) or fold.dataset.dimensions:
         return {}
     under = conditions(data.modalities)
     present = data.present[fold.val].cpu().numpy()

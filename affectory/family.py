@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, Self, TypeVar
+from typing import Any, Literal, Protocol, Self, TypeVar, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -19,16 +19,18 @@ Config = TypeVar("Config")
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
-    """How a model is trained: Adam, a constant phase, then a linear decay to nearly nothing."""
+    """How a model is trained: a constant phase, then a decay, linear to nearly nothing or geometric to a last rate."""
 
     constant_epochs: int
     decay_epochs: int
     batch_size: int
     learning_rate: float
-    beta1: float = 0.9
+    optimizer: Literal["adam", "sgd"] = "adam"  # sgd: with Nesterov's momentum
+    beta1: float = 0.9  # of sgd the momentum
+    last_learning_rate: float = 0.0  # of the last epoch; 0: the decay is linear
     weight_decay: float = 0.0
     keep: Literal["best", "last"] = "best"  # which epoch's weights: the best on validation, or the last
-    select: Literal["wa", "ua", "weighted_f1", "macro_f1"] = "ua"  # what is best on validation
+    select: Literal["wa", "ua", "weighted_f1", "macro_f1", "ccc"] = "ua"  # what is best on validation
     refit: bool = False  # train anew on train and val, for as many epochs as were kept
     clip: float = 1.0  # largest gradient norm of each sub-network (a direct child of the model)
 
@@ -38,21 +40,23 @@ class Schedule:
 
     def learning_rate_at(self, epoch: int) -> float:
         """Of an epoch counted from 0."""
+        if self.last_learning_rate:
+            share = max(0, epoch + 1 - self.constant_epochs) / max(self.decay_epochs, 1)
+            return self.learning_rate * (self.last_learning_rate / self.learning_rate) ** share
         return self.learning_rate * (1 - max(0, epoch + 1 - self.constant_epochs) / (self.decay_epochs + 1))
 
 
 class Model(Protocol):
-    """A torch module of a family; B rows, K ways of having modalities, M modalities, C classes.
+    """A torch module of a family; B rows, K ways of having modalities, M modalities, C classes or dimensions.
 
-    One whose config names a teacher also has learn_from(teacher, data: PackedFeatures), called before its training;
-    one of whole dialogues has weigh_classes(labels of the training rows).
+    One whose config names a teacher also has learn_from(teacher, data: PackedFeatures), called before its training.
     """
 
     training_conditions: str  # one of affectory.conditions.TRAINING_CONDITIONS
     whole_dialogues: bool  # a batch holds every row of its dialogues, those without a label too (-1); else rows alone
 
     def __call__(self, batch: Batch) -> Tensor:
-        """Logits [B, C] with what is available in the batch."""
+        """Logits, or values of dimensions, [B, C] with what is available in the batch."""
         ...
 
     def logits_under(self, batch: Batch, available: Tensor) -> Tensor:
@@ -73,11 +77,21 @@ class Model(Protocol):
     def to(self, device: torch.device) -> Self: ...
 
 
+@runtime_checkable
+class Begins(Protocol):
+    """A model that wants to know what it will learn from."""
+
+    def begin(self, labels: Tensor) -> None:
+        """Called once with the labels of the training rows, before the first epoch."""
+        ...
+
+
 class Family(Protocol):
     """A file of affectory/models."""
 
     DEPLOYED: tuple[str, ...]  # the first of these that a preset has is registered; empty: only rows of a study
     OF_DIALOGUES: bool  # its models have whole_dialogues: a corpus without dialogues cannot feed it
+    OF_DIMENSIONS: bool  # its models predict values of dimensions, not classes
     PRESETS: Mapping[str, Mapping[str, Any]]  # experiments by preset; "default" and the tiny "debug" are always there
 
     def experiments(self, preset: str = ...) -> dict[str, Any]:
@@ -91,11 +105,11 @@ class Family(Protocol):
         self,
         config: Any,
         inputs: Mapping[Modality, ModalityInput],
-        classes: Sequence[str],
+        outputs: Sequence[str],
         *,
         seed: int,
     ) -> Model:
-        """A new model; the same seed gives the same weights."""
+        """A new model with an output for each class or dimension; the same seed gives the same weights."""
         ...
 
     def config_from(self, values: Mapping[str, Any]) -> Any:

@@ -22,12 +22,14 @@ LIMIT = 5.0
 class Preparation:
     """A family's choice of what its models see of each modality; FRAMES, the default, is normalised frames."""
 
+    as_stored: bool = False  # nothing is fitted: pictures, which a network normalises itself
     statistics: bool = False  # mean and deviation over time as one frame, where rows have several
     whitening_rank: int = 0  # 0: none; else at most so many principal components, whitened within the classes
     shrinkage: float = 0.2  # of the covariance within the classes towards a multiple of the identity
 
 
-FRAMES, STATISTICS = Preparation(), Preparation(statistics=True)
+FRAMES, STATISTICS, AS_STORED = Preparation(), Preparation(statistics=True), Preparation(as_stored=True)
+NO_LIMIT = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,10 @@ def fit_inputs(dataset: Dataset, rows: np.ndarray, preparation: Preparation = FR
 
 def _fit(sequences: Sequences, labels: np.ndarray, rows: np.ndarray, preparation: Preparation) -> ModalityInput:
     vector = bool(sequences.lengths.max() == 1)
+    if preparation.as_stored:
+        zeros = np.zeros(sequences.width, np.float32)
+        told = sequences.feature_set, sequences.version, sequences.width
+        return ModalityInput(*told, vector, zeros, zeros + 1, limit=NO_LIMIT)
     read = first_frames(sequences, MAX_FRAMES)
     pooled = statistics(read) if preparation.statistics and not vector else read
     chosen = np.zeros(len(pooled.lengths), bool)
@@ -99,6 +105,8 @@ def prepared(sequences: Sequences, fitted: ModalityInput) -> Sequences:
             f"feature set {fitted.feature_set}: expected {fitted.width} features a frame, got {sequences.width}"
         )
     read = first_frames(sequences, fitted.max_frames)
+    if fitted.limit == NO_LIMIT:
+        return read
     pooled = statistics(read) if fitted.statistics else read
     frames = np.clip((pooled.frames - fitted.mean) / fitted.std, -fitted.limit, fitted.limit)
     if fitted.projection is not None:

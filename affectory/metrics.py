@@ -58,6 +58,21 @@ def ccc(truth: np.ndarray, predicted: np.ndarray) -> float:
     return float(2 * covariance / spread) if spread > 0 else 0.0
 
 
+def mse(truth: np.ndarray, predicted: np.ndarray) -> float:
+    """Mean squared error."""
+    return float(np.mean(np.square(np.asarray(truth, np.float64) - np.asarray(predicted, np.float64))))
+
+
+def mean_ccc(truth: np.ndarray, predicted: np.ndarray) -> float:
+    """CCC of each dimension, pooled over the rows whose label is known, and their mean; [n, V], NaN = unknown.
+
+    A dimension without any label is left out.
+    """
+    known = np.isfinite(truth)
+    columns = [column for column in range(truth.shape[1]) if known[:, column].any()]
+    return float(np.mean([ccc(truth[known[:, c], c], predicted[known[:, c], c]) for c in columns]))
+
+
 def reliability_bins(
     truth: np.ndarray, probabilities: np.ndarray, bins: int = 15
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

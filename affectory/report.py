@@ -14,11 +14,13 @@ import pandas as pd
 from jinja2 import Environment, StrictUndefined
 
 from affectory import plots, tables
+from affectory.dimension_section import dimension_section
 from affectory.report_data import (
     CorpusFacts,
     Provenance,
     ReportData,
     chance_level,
+    coverage_found,
     known_first,
     label_counts,
     modalities_found,
@@ -70,11 +72,13 @@ def render_report(data: ReportData) -> str:
         notes=notes(data),
         studies=[_study(data, family) for family in sorted(set(data.results["family"]))],
         study_sections=[study_section(study, number) for number, study in enumerate(data.studies, 1)],
+        dimension_sections=[dimension_section(found, number) for number, found in enumerate(data.dimensions, 1)],
         confusions=_confusions(data),
         curves=_curves(data),
         mean_score=plots.MEAN_SCORE in set(data.history["name"]),
         labels=_labels(data.facts),
         modalities=modalities_found(data),
+        coverage=coverage_found(data.facts),
         quarantine=_quarantine(data.facts),
         runs=_runs(data),
     )

@@ -9,11 +9,13 @@ from typing import Any
 
 import pandas as pd
 
+from affectory.dimension_data import DimensionData
 from affectory.study_data import StudyData
 from affectory.tables import AVERAGE, records
 from affectory.vocabulary import MODALITIES, Condition, Modality, Split
 
 NOT_EXTRACTED = "not extracted"
+OMG = "omg"  # a corpus layout
 
 # What each frame must hold; more columns do no harm.
 _COLUMNS = {
@@ -25,6 +27,7 @@ _COLUMNS = {
     "label_counts": ("split", "label", "count"),
     "missingness": ("modality", "reason", "count", "coverage"),
     "quarantine": ("media", "utterance_id", "stage", "reason", "detail"),
+    "coverage": ("split", "utterances", "labelled", "media"),
 }  # fmt: skip
 
 
@@ -39,6 +42,8 @@ class CorpusFacts:
     label_counts: split, label, count, one row a pair; unlabelled utterances are left out.
     missingness: modality, reason, count, coverage (mean over the rows, 0..1 or NaN); reason `""` = present.
     quarantine: media, utterance_id, stage, reason, detail, one row a refused item.
+    coverage: split, utterances, labelled, media (those whose media is there), then a column a modality that has
+    features: its valid rows; one row a split. `layout` is how the corpus folder is read.
     """
 
     media_files: int
@@ -48,6 +53,8 @@ class CorpusFacts:
     label_counts: pd.DataFrame = field(default_factory=_empty("label_counts"))
     missingness: pd.DataFrame = field(default_factory=_empty("missingness"))
     quarantine: pd.DataFrame = field(default_factory=_empty("quarantine"))
+    coverage: pd.DataFrame = field(default_factory=_empty("coverage"))
+    layout: str = "folder"
     protocol: str = ""  # one sentence: how the folds were made
     description: str = ""
     licence: str = ""
@@ -72,7 +79,7 @@ class ReportData:
     """Everything on the page of one corpus; the frames' columns are those of the store's tables of the same names.
 
     `history` names are `loss/<term>` and `val/<score>`. `notes` are lines on what was not trained and why. `results`
-    are one family's; each study, which compares several, has a section of its own.
+    are one family's; each study, which compares several, has a section of its own, as have valence and arousal.
     """
 
     corpus: str
@@ -83,6 +90,7 @@ class ReportData:
     history: pd.DataFrame = field(default_factory=_empty("history"))
     notes: tuple[str, ...] = ()
     studies: tuple[StudyData, ...] = ()
+    dimensions: tuple[DimensionData, ...] = ()
 
     def __post_init__(self) -> None:
         for name, columns in _COLUMNS.items():
@@ -115,6 +123,28 @@ def label_counts(facts: CorpusFacts) -> Counter[tuple[str, str]]:
         if row["count"] > 0:
             counts[str(row["split"]), str(row["label"])] += int(row["count"])
     return counts
+
+
+def coverage_found(facts: CorpusFacts) -> dict[str, Any]:
+    """The splits' names with their counts under `columns`, a line `all` of their sums, and a note for OMG-Emotion."""
+    given = [str(modality) for modality in MODALITIES if str(modality) in facts.coverage.columns]
+    columns = ["utterances", "labelled", "media", *given]
+    counts = {str(row["split"]): [int(row[name]) for name in columns] for row in records(facts.coverage)}
+    rows = [(name, counts[name]) for name in known_first(set(counts), [str(split) for split in Split])]
+    if len(rows) > 1:
+        rows.append(("all", [sum(column) for column in zip(*counts.values(), strict=True)]))
+    return {"columns": columns, "rows": rows, "note": _released(counts) if facts.layout == OMG and counts else ""}
+
+
+def _released(counts: Mapping[str, list[int]]) -> str:
+    """How much of OMG-Emotion is here, beside the release and what the slides' author could still download."""
+    here = [counts.get(str(split), [0, 0, 0]) for split in Split]
+    rows, media = (" / ".join(f"{split[place]:,}" for split in here) for place in (0, 2))
+    return (
+        "OMG-Emotion was released with 2,442 / 617 / 2,229 utterances (train / val / test), as links, many of which no "
+        "longer work; the slides’ author still found 1,790 / 550 / 1,450 of them. Here are the rows of "
+        f"{rows}, and the media of {media}. Scores on different parts of it are not comparable."
+    )
 
 
 def modalities_found(data: ReportData) -> list[dict[str, Any]]:

@@ -56,7 +56,7 @@ def notes(data: ReportData) -> list[str]:
         lines.append(
             f"Only one modality ({only}) was tested: no condition lacks one, so there is no average and no MMIN."
         )
-    if not len(data.results) and not lines:
+    if not len(data.results) and not data.dimensions and not lines:
         labelled = len(data.facts.label_counts) > 0
         why = "no results are stored for it yet" if labelled else "none of its utterances carries an emotion label"
         lines.append(f"There is no model of this corpus: {why}. What follows describes the data alone.")

@@ -46,7 +46,8 @@ def score(
     """One row an utterance that voice activity finds, in time order, given what is said in the video (`cues`).
 
     Columns: start_s, end_s, transcript (or None), emotion, p_<class>..., modalities_used (`a,v`), missing (a dict from
-    modality to `reason: sentence`). A row without any modality has no emotion (None) and no probabilities (NaN).
+    modality to `reason: sentence`). A row without any modality has no emotion (None) and no probabilities (NaN). A
+    model of dimensions gives valence and arousal in the place of emotion and probabilities.
     Raises MediaError (a refused file), TranscriptError and ScoringError.
     """
     sets, unavailable = extractors(deployed.inputs)
@@ -171,26 +172,22 @@ def _why(row: FeatureRow) -> str:
 
 
 def _predict(deployed: DeployedModel, features: Mapping[Modality, Sequence[FeatureRow]], n_rows: int) -> pd.DataFrame:
-    """emotion, p_<class>, modalities_used and missing of every row; those without any modality are left unpredicted."""
+    """What is predicted, modalities_used and missing of every row; those without any modality are left unpredicted."""
     missing = [
         {str(modality): _why(rows[row]) for modality, rows in features.items() if not rows[row].valid}
         for row in range(n_rows)
     ]
     scored = [row for row in range(n_rows) if len(missing[row]) < len(features)]
-    probabilities = np.full((n_rows, len(deployed.classes)), np.nan)
+    predicted = np.full((n_rows, len(deployed.columns)), np.nan)
     used = [""] * n_rows
     if scored:
         given = {m: [rows[row].frames if rows[row].valid else None for row in scored] for m, rows in features.items()}
         prediction = deployed.predict(given, dialogues=["the video"] * len(scored))
-        probabilities[scored] = prediction.probabilities
+        predicted[scored] = prediction.numbers
         for row, condition in zip(scored, prediction.modalities_used, strict=True):
             used[row] = str(condition).strip("{}")
-    emotions = [deployed.classes[probabilities[row].argmax()] if used[row] else None for row in range(n_rows)]
-    return pd.DataFrame(
-        {
-            "emotion": pd.Series(emotions, dtype=object),
-            **{f"p_{name}": probabilities[:, column] for column, name in enumerate(deployed.classes)},
-            "modalities_used": used,
-            "missing": missing,
-        }
-    )
+    table = pd.DataFrame(predicted, columns=deployed.columns)
+    if deployed.classes:
+        emotions = [deployed.classes[predicted[row].argmax()] if used[row] else None for row in range(n_rows)]
+        table.insert(0, "emotion", pd.Series(emotions, dtype=object))
+    return table.assign(modalities_used=used, missing=missing)

@@ -3,7 +3,8 @@
 Input, one row an utterance: `acoustic`, `visual`, `textual` (T frames x D features; absent, null, NaN or empty =
 missing) and `feature_sets`, the sets that the row's features are (`compare,minilm`; null = the caller vouches). A model
 of conversations also reads `dialogue_id` (null = a row by itself) and `speaker`; rows of a dialogue come in its order.
-Output, in the same order: `emotion`, `p_<class>` ..., `modalities_used` (`a,t`).
+Output, in the same order: `emotion`, `p_<class>` ..., `modalities_used` (`a,t`); of a model of dimensions `valence`,
+`arousal`, in the units of its labels, and `modalities_used`.
 
 This is the one file of affectory that imports mlflow.
 """
@@ -68,9 +69,9 @@ def predict(deployed: DeployedModel, rows: pd.DataFrame) -> pd.DataFrame:
         )
     except ValueError as problem:
         raise MlflowException.invalid_parameter_value(str(problem)) from problem
-    columns = {f"p_{name}": prediction.probabilities[:, column] for column, name in enumerate(deployed.classes)}
-    output = pd.DataFrame(columns, index=rows.index)
-    output.insert(0, "emotion", [deployed.classes[best] for best in prediction.probabilities.argmax(axis=1)])
+    output = pd.DataFrame(prediction.numbers, index=rows.index, columns=deployed.columns)
+    if deployed.classes:
+        output.insert(0, "emotion", [deployed.classes[best] for best in prediction.probabilities.argmax(axis=1)])
     output["modalities_used"] = [str(used).strip("{}") for used in prediction.modalities_used]
     return output
 
@@ -135,12 +136,11 @@ def signature(deployed: DeployedModel) -> ModelSignature:
     """
     inputs = [ColSpec(AnyType(), modality.value, required=False) for modality in deployed.inputs]
     texts = [FEATURE_SETS, *(CONTEXT if deployed.model.whole_dialogues else ())]
-    probabilities = [ColSpec(DataType.double, f"p_{name}") for name in deployed.classes]
+    predicted = [ColSpec(DataType.double, name) for name in deployed.columns]
+    emotion = [ColSpec(DataType.string, "emotion")] if deployed.classes else []
     return ModelSignature(
         inputs=Schema([*inputs, *(ColSpec(DataType.string, name, required=False) for name in texts)]),
-        outputs=Schema(
-            [ColSpec(DataType.string, "emotion"), *probabilities, ColSpec(DataType.string, "modalities_used")]
-        ),
+        outputs=Schema([*emotion, *predicted, ColSpec(DataType.string, "modalities_used")]),
     )
 
 

@@ -22,6 +22,7 @@ from affectory.baselines import evaluate_linear_svm
 from affectory.conditions import condition_masks, rows_under
 from affectory.datasets import Dataset, load_dataset, shuffled_labels, shuffled_order, strangers
 from affectory.deployed import load_deployed
+from affectory.dimension_evaluation import evaluate_dimensions
 from affectory.evaluation import evaluate
 from affectory.experiments import Fold, Trained, train_experiment
 from affectory.family import Model
@@ -90,8 +91,8 @@ def _nothing_for(row: Row, fold: Fold) -> str:
         if not dataset.sequences[modality].lengths[fold.train].any():
             return f"no training row of the fold has the {modality} modality"
     there = np.any([dataset.sequences[modality].lengths[fold.train] > 0 for modality in row.only], axis=0)
-    if len(set(dataset.labels[fold.train][there].tolist())) < 2:
-        return f"its training rows with any of {row.only} are of one class"
+    if len(np.unique(dataset.labels[fold.train][there], axis=0)) < 2:
+        return f"its training rows with any of {row.only} have one and the same label"
     if not rows_under(row.only, dataset.present[fold.test], dataset.modalities).any():
         return f"no test row of the fold has just {row.only}, or everything"
     return ""
@@ -106,7 +107,8 @@ def _run_row(cell: Cell, row: Row, fold: Fold, trained: dict[str, Model]) -> Non
         if needed:
             trained[row.name] = load_deployed(folder / "deployed").model
     elif row.family == LINEAR_SVM:
-        _keep(folder, *evaluate_linear_svm(fold.dataset, fold.train, fold.val, fold.test))
+        values, predictions = evaluate_linear_svm(fold.dataset, fold.train, fold.val, fold.test)
+        _keep(folder, {"results": values, "predictions": predictions})
     else:
         fold = _shuffled(row, fold, cell.seed) if row.shuffled else fold
         model = _train_row(cell, row, fold, trained)
@@ -148,6 +150,10 @@ def _tested(fold: Fold, under: Sequence[Condition]) -> np.ndarray:
 def _keep_trained(cell: Cell, row: Row, folder: Path, trained: Trained, fold: Fold) -> None:
     """Score on the test part and write down everything of the training."""
     dataset, under = fold.dataset, _conditions_of(row, trained.data.modalities)
+    facts = {"score": trained.fit.best_score, "best_epoch": trained.fit.best_epoch, "history": trained.fit.history}
+    if dataset.dimensions:
+        _keep(folder, _dimension_tables(trained, fold, under), facts, trained)
+        return
     values, predictions = evaluate(
         trained.model,
         trained.data,
@@ -156,30 +162,33 @@ def _keep_trained(cell: Cell, row: Row, folder: Path, trained: Trained, fold: Fo
         under,
         trained.temperatures,
     )
-    extra: dict[str, pd.DataFrame] = {}
+    tables = {"predictions": predictions}
     if row.swept:
-        extra["sweep"] = sweep(trained, dataset, fold.test, seed=cell.seed)
+        tables["sweep"] = sweep(trained, dataset, fold.test, seed=cell.seed)
     if isinstance(trained.model, mmin.Mmin):
-        measured, extra["imagined"] = _imagination(trained, dataset, fold.test, cell.pictures)
+        measured, tables["imagined"] = _imagination(trained, dataset, fold.test, cell.pictures)
         values = pd.concat([values, measured])
     if f"{WATCHED}/weighted_f1" in trained.fit.history[0]:
         values = pd.concat([values, _best_on_test(trained.fit.history, under[-1])])
-    facts = {"score": trained.fit.best_score, "best_epoch": trained.fit.best_epoch, "history": trained.fit.history}
-    _keep(folder, values, predictions, extra, facts, trained)
+    _keep(folder, {"results": values, **tables}, facts, trained)
+
+
+def _dimension_tables(trained: Trained, fold: Fold, under: Sequence[Condition]) -> dict[str, pd.DataFrame]:
+    rows = _tested(fold, under)
+    values, predictions = evaluate_dimensions(trained.model, trained.data, fold.dataset, rows, fold.val, under)
+    return {"results": values, "dimension_predictions": predictions}
 
 
 def _keep(
     folder: Path,
-    values: pd.DataFrame,
-    predictions: pd.DataFrame,
-    extra: Mapping[str, pd.DataFrame] | None = None,
+    tables: Mapping[str, pd.DataFrame],
     facts: Mapping[str, Any] | None = None,
     trained: Trained | None = None,
 ) -> None:
     partial = folder.with_suffix(".partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    for name, table in {"results": values, "predictions": predictions, **(extra or {})}.items():
+    for name, table in tables.items():
         table.to_parquet(partial / f"{name}.parquet", index=False)
     (partial / "facts.json").write_text(json.dumps(facts or {}))
     if trained is not None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from affectory.vocabulary import DEPTHS
 
-MMIN_STUDY, MMGCN_STUDY = "mmin_study", "mmgcn_study"
+MMIN_STUDY, MMGCN_STUDY, OMG_STUDY = "mmin_study", "mmgcn_study", "omg_study"
 
 
 def layers(n: int) -> str:

@@ -6,7 +6,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from affectory.models import attention_fusion, conversation, mctn, mmgcn, mmin
+from affectory.models import (
+    attention_fusion,
+    audio_cnn,
+    conversation,
+    face_sequence,
+    mctn,
+    mmgcn,
+    mmin,
+    valence_arousal,
+)
 from affectory.vocabulary import Condition, Modality, conditions, missing_conditions
 
 LINEAR_SVM = "linear_svm"
@@ -23,6 +32,7 @@ class Row:
     reads_all: bool = True  # False: the other modalities do not exist for it
     shuffled: Literal["", "order", "company", "labels"] = ""  # a control: what of the data is shuffled, by the seed
     swept: bool = False  # also scored as more and more goes missing
+    feature_sets: tuple[str, ...] = ()  # what it reads; empty: the sets that the missing-modality sets are made of
     watched: bool = False  # scored on the test part after each epoch too, for what selecting on it would have shown
 
     @property
@@ -83,3 +93,41 @@ def mmgcn_rows(preset: str, modalities: Iterable[Modality]) -> list[Row]:
         Row("mmgcn_shuffled_labels", "mmgcn", mmgcn_, shuffled="labels"),
     ]
     return [replace(row, watched=True) for row in rows]
+
+
+SOUNDS = ("spectrogram", "mel", "logmel", "mfcc")
+LOSSES = {"": (), "ccc": (1.0, 0.0), "mse": (0.0, 1.0), "ccc_and_mse": (1.0, 1.0)}  # weights of 1 - CCC and MSE
+
+
+def omg_rows(preset: str, modalities: Iterable[Modality], loss: str = "") -> list[Row]:
+    """The tables of the slides on valence and arousal: networks of sound, of faces, and of all modalities together.
+
+    `preset` is one of audio_cnn, face_sequence and valence_arousal (which takes its default for `paper`); `loss`, one
+    of LOSSES, is what every row learns with in the place of its own. ValueError for what is not known.
+    """
+    if loss not in LOSSES:
+        raise ValueError(f"loss {loss!r}: expected one of {', '.join(filter(None, LOSSES))}")
+    known = tuple(modalities)
+    sound = audio_cnn.experiments(preset)
+    rows = [Row(name, "audio_cnn", config, feature_sets=("logmel",)) for name, config in sound.items()]
+    rows += [
+        Row(f"conv2d_5_{kind}", "audio_cnn", sound["conv2d_5"], feature_sets=(kind,))
+        for kind in SOUNDS
+        if kind != "logmel"
+    ]
+    faces = face_sequence.experiments(preset)
+    rows += [Row(name, "face_sequence", config, feature_sets=(config.feature_set,)) for name, config in faces.items()]
+    together = valence_arousal.experiments({"paper": "default"}.get(preset, preset))
+    rows += [Row(name, "valence_arousal", config) for name, config in together.items() if known[1:]]
+    full = together["multimodal"]
+    alone = {modality.value: Condition({modality}) for modality in known}
+    rows += [Row(name, "valence_arousal", full, only, reads_all=False) for name, only in alone.items()]
+    rows.append(Row("shuffled_labels", "valence_arousal", together["multimodal_augmented"], shuffled="labels"))
+    return [_learning_with(row, loss) for row in rows]
+
+
+def _learning_with(row: Row, loss: str) -> Row:
+    if not loss:
+        return row
+    ccc, mse = LOSSES[loss]
+    return replace(row, config=replace(row.config, ccc_weight=ccc, mse_weight=mse))

@@ -65,11 +65,7 @@ def fit(
     if not len(train):
         raise ValueError("no labelled training rows: expected at least one, got 0")
     model.to(data.device)
-    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    betas = (schedule.beta1, 0.999)
-    optimizer = torch.optim.Adam(
-        parameters, schedule.learning_rate, betas, weight_decay=schedule.weight_decay, fused=True
-    )
+    optimizer = _optimizer([parameter for parameter in model.parameters() if parameter.requires_grad], schedule)
     under = training_conditions(model.training_conditions, data.modalities)
     last = schedule.epochs if epochs is None else min(epochs, schedule.epochs)
     state = _Progress(schedule.keep, identity=f"{seed} {asdict(schedule)} {last} {under} {len(train)} {len(val)}")
@@ -89,6 +85,13 @@ def fit(
                 saved_at = monotonic()
     model.load_state_dict(state.best)
     return Fit(state.best, state.best_epoch, state.best_score, state.history)
+
+
+def _optimizer(parameters: list[nn.Parameter], schedule: Schedule) -> torch.optim.Optimizer:
+    rate, decay = schedule.learning_rate, schedule.weight_decay
+    if schedule.optimizer == "sgd":
+        return torch.optim.SGD(parameters, rate, schedule.beta1, weight_decay=decay, nesterov=True, fused=True)
+    return torch.optim.Adam(parameters, rate, (schedule.beta1, 0.999), weight_decay=decay, fused=True)
 
 
 def _train_epoch(

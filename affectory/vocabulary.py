@@ -77,5 +77,7 @@ UTTERANCE_COLUMNS: tuple[str, ...] = (
     "emotion", "valence", "arousal", "dominance", "sentiment",
 )  # fmt: skip
 
+# What annotators rate on a scale; each has a column of utterances.csv.
+DIMENSIONS: tuple[str, ...] = ("valence", "arousal")
 
 DEPTHS = (1, 2, 4, 8, 16, 32)  # layers of graph convolution in MMGCN's published table

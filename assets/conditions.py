@@ -12,6 +12,10 @@ from ops.datasets import availability, choose_feature_sets
 from resources.feature_store import FeatureStore
 
 MIN_LABELLED = 3
+LABELLED = """
+SELECT * FROM utterances
+WHERE corpus = ? AND (emotion IS NOT NULL OR valence IS NOT NULL OR arousal IS NOT NULL)
+"""
 
 
 class ConditionsConfig(dg.Config):
@@ -39,7 +43,7 @@ def missing_modality_sets(
     chosen = choose_feature_sets(
         store.feature_sets(corpus), [Modality(name) for name in config.modalities], config.feature_sets
     )
-    utterances = store.query("SELECT * FROM utterances WHERE corpus = ? AND emotion IS NOT NULL", [corpus])
+    utterances = store.query(LABELLED, [corpus])
     folds, note = _folds(utterances, config)
     available = availability(store, corpus, chosen)
     deployed = folds[folds["fold"] == 0]
@@ -66,7 +70,8 @@ def _folds(labelled: pd.DataFrame, config: ConditionsConfig) -> tuple[pd.DataFra
     None, saying so, where too little is labelled to divide.
     """
     if len(labelled) < MIN_LABELLED:
-        note = f"{len(labelled)} utterances have a label, at least {MIN_LABELLED} are needed: there are no folds."
+        found = f"{len(labelled)} utterances have an emotion, valence or arousal"
+        note = f"{found}, at least {MIN_LABELLED} are needed: there are no folds."
         return pd.DataFrame(columns=["fold", "utterance_id", "split", "protocol"]), note
     made = [make_folds(labelled, config.seed)]
     if config.cross_validation or config.leave_one_speaker_out:

@@ -13,6 +13,8 @@ DESCRIPTIONS = {
     "mmin_teacher": "The full-modality baseline, one MLflow run a seed; its encoders start and teach the student.",
     "mmin": "The augmented baseline, MMIN and `best`, a run a seed, scored under every condition; the best seed of "
     "`best` on validation is registered as `<corpus>-mmin`.",
+    "valence_arousal": "Valence and arousal from all modalities, trained on full rows and on rows that miss some, a "
+    "run a seed, CCC under every condition; of the second the best seed is registered as `<corpus>-valence_arousal`.",
     "mmgcn": "MMGCN as published and MMGCN that has also seen rows which miss modalities, a run a seed, scored under "
     "every condition; of the second the best seed on validation is registered as `<corpus>-mmgcn`.",
 }

@@ -6,11 +6,22 @@ from typing import Any
 import dagster as dg
 
 from affectory.datasets import Dataset
-from affectory.study_kinds import MMGCN_STUDY, MMIN_STUDY
+from affectory.study_kinds import MMGCN_STUDY, MMIN_STUDY, OMG_STUDY
 from affectory.study_rows import Row
 from assets.conditions import missing_modality_sets
 from assets.partitions import OWNERS, corpus_partitions
-from ops.study import MmgcnStudyConfig, MminStudyConfig, Study, StudyConfig, rows_of_mmgcn, rows_of_mmin, run_study
+from ops.dimension_reporting import omg_metadata
+from ops.study import (
+    MmgcnStudyConfig,
+    MminStudyConfig,
+    OmgStudyConfig,
+    Study,
+    StudyConfig,
+    rows_of_mmgcn,
+    rows_of_mmin,
+    rows_of_omg,
+    run_study,
+)
 from ops.study_reporting import study_metadata
 from resources.compute import Compute
 from resources.feature_store import FeatureStore
@@ -19,9 +30,14 @@ from resources.workers import Workers
 
 
 def _study_asset(
-    name: str, family: str, form: type[StudyConfig], rows: Callable[[Any, Dataset], list[Row]], description: str
+    name: str,
+    family: str,
+    form: type[StudyConfig],
+    rows: Callable[[Any, Dataset], list[Row]],
+    description: str,
+    metadata: Callable[[Study, Any, dict[str, str]], dict[str, dg.MetadataValue]] = study_metadata,
 ) -> dg.AssetsDefinition:
-    """`rows` gives all rows of the study for a configuration of `form` and a corpus."""
+    """`rows` gives all rows of the study for a configuration of `form` and a corpus; `metadata` what is shown."""
 
     @dg.asset(
         name=name,
@@ -42,10 +58,10 @@ def _study_asset(
         workers: Workers,
     ) -> dg.MaterializeResult:
         of_corpus = Study(name, family, context, store, tracking, compute, workers)
-        counts = run_study(of_corpus, config, lambda dataset: rows(config, dataset))
-        if counts is None:
+        ran = run_study(of_corpus, config, lambda dataset: rows(config, dataset))
+        if ran is None:
             return dg.MaterializeResult(metadata={"skipped": "the corpus cannot feed this study; the log says why"})
-        return dg.MaterializeResult(metadata={**counts, **study_metadata(of_corpus, config)})
+        return dg.MaterializeResult(metadata={**ran.counts, **metadata(of_corpus, config, ran.left_out)})
 
     return study
 
@@ -64,5 +80,13 @@ STUDY_ASSETS = [
         MmgcnStudyConfig,
         rows_of_mmgcn,
         "The conversation tables: models of context, fusions, MMGCN by depth, speaker and modality, and controls.",
+    ),
+    _study_asset(
+        OMG_STUDY,
+        "valence_arousal",
+        OmgStudyConfig,
+        rows_of_omg,
+        "The tables of valence and arousal: networks of sound, of faces, and of all modalities under every condition.",
+        omg_metadata,
     ),
 ]

@@ -3,13 +3,14 @@
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from affectory.datasets import Dataset
 from affectory.features import DEFAULT_SETS, FEATURE_SETS, find_feature_set
-from affectory.vocabulary import MODALITIES, Modality
+from affectory.vocabulary import DIMENSIONS, MODALITIES, Modality
 from resources.feature_store import FeatureStore
 
 
@@ -48,14 +49,19 @@ def availability(store: FeatureStore, corpus: str, feature_sets: Mapping[Modalit
 
 
 def read_dataset(
-    store: FeatureStore, corpus: str, fold: int = 0, feature_sets: Mapping[Modality, str] | None = None
+    store: FeatureStore,
+    corpus: str,
+    fold: int = 0,
+    feature_sets: Mapping[Modality, str] | None = None,
+    *,
+    of_dimensions: bool = False,
 ) -> Dataset | None:
     """The labelled utterances of a fold with `feature_sets`, or those that its missing-modality sets were made of.
 
-    None when the corpus has no fold: nothing in it is labelled.
+    Labelled by emotion, or `of_dimensions` by valence or arousal. None when the fold has none of them.
     """
     rows = store.query("SELECT utterance_id, split FROM folds WHERE corpus = ? AND fold = ?", [corpus, fold])
-    dataset = _read(store, corpus, set(rows["utterance_id"]), feature_sets)
+    dataset = _read(store, corpus, set(rows["utterance_id"]), feature_sets, of_dimensions)
     if dataset is None:
         return None
     split_of = dict(zip(rows["utterance_id"], rows["split"], strict=True))
@@ -64,7 +70,9 @@ def read_dataset(
 
 _LABELLED_AND_CONTEXT = """
 WITH rows AS (
-    SELECT *, emotion IS NOT NULL AND list_contains($2, utterance_id) AS labelled FROM utterances WHERE corpus = $1
+    SELECT *, list_contains($2, utterance_id) AND (
+        CASE WHEN $3 THEN valence IS NOT NULL OR arousal IS NOT NULL ELSE emotion IS NOT NULL END
+    ) AS labelled FROM utterances WHERE corpus = $1
 )
 SELECT * FROM rows
 WHERE labelled OR dialogue_id IN (SELECT dialogue_id FROM rows WHERE labelled)
@@ -73,22 +81,23 @@ ORDER BY dialogue_id, turn, start_s, utterance_id
 
 
 def _read(
-    store: FeatureStore, corpus: str, wanted: Collection[str], feature_sets: Mapping[Modality, str] | None
+    store: FeatureStore,
+    corpus: str,
+    wanted: Collection[str],
+    feature_sets: Mapping[Modality, str] | None,
+    of_dimensions: bool,
 ) -> Dataset | None:
     """The wanted utterances that have a label, in no split yet, and what else is said in their dialogues, unlabelled.
 
     Dialogue by dialogue, in the order in which they were said; None when no wanted utterance has a label.
     """
-    table = store.query(_LABELLED_AND_CONTEXT, [corpus, sorted(wanted)])
+    table = store.query(_LABELLED_AND_CONTEXT, [corpus, sorted(wanted), of_dimensions])
     if not table["labelled"].to_numpy().any():
         return None
     ids = table["utterance_id"].tolist()
-    classes = tuple(sorted(table.loc[table["labelled"], "emotion"].unique()))
-    emotions = table["emotion"].where(table["labelled"])
     return Dataset(
         utterance_ids=ids,
-        labels=pd.Categorical(emotions, categories=classes).codes.astype(np.int64),
-        classes=classes,
+        **(_values(table) if of_dimensions else _classes(table)),
         sequences={
             modality: replace(store.read_sequences(corpus, feature_set, ids), version=_version(feature_set))
             for modality, feature_set in (feature_sets or stored_choice(store, corpus)).items()
@@ -99,14 +108,34 @@ def _read(
     )
 
 
-def read_folds(store: FeatureStore, corpus: str) -> tuple[Dataset | None, dict[int, list[str]]]:
+def _classes(table: pd.DataFrame) -> dict[str, Any]:
+    classes = tuple(sorted(table.loc[table["labelled"], "emotion"].unique()))
+    emotions = table["emotion"].where(table["labelled"])
+    return {"labels": pd.Categorical(emotions, categories=classes).codes.astype(np.int64), "classes": classes}
+
+
+def _values(table: pd.DataFrame) -> dict[str, Any]:
+    """Of the dimensions that are more than one value."""
+    known = np.where(table[["labelled"]], table[[*DIMENSIONS]].to_numpy(np.float32, na_value=np.nan), np.nan)
+    several = [len(np.unique(values[np.isfinite(values)])) > 1 for values in known.T]
+    dimensions = tuple(name for name, kept in zip(DIMENSIONS, several, strict=True) if kept)
+    return {"labels": known[:, several], "classes": (), "dimensions": dimensions}
+
+
+def read_folds(
+    store: FeatureStore,
+    corpus: str,
+    feature_sets: Mapping[Modality, str] | None = None,
+    *,
+    of_dimensions: bool = False,
+) -> tuple[Dataset | None, dict[int, list[str]]]:
     """The labelled utterances of all folds of a study, and of each fold every row's split, empty where it has none.
 
-    The folds of the cross-validation where there is one, else fold 0.
+    The folds of the cross-validation where there is one, else fold 0. Otherwise as read_dataset.
     """
     table = store.query("SELECT fold, utterance_id, split FROM folds WHERE corpus = ?", [corpus])
     of_study = sorted(set(table["fold"]) - {0}) or sorted(set(table["fold"]))
-    whole = _read(store, corpus, set(table[table["fold"].isin(of_study)]["utterance_id"]), None)
+    whole = _read(store, corpus, set(table[table["fold"].isin(of_study)]["utterance_id"]), feature_sets, of_dimensions)
     if whole is None:
         return None, {}
     parts = {}
@@ -140,7 +169,7 @@ def stored_choice(store: FeatureStore, corpus: str) -> dict[Modality, str]:
 def digest(dataset: Dataset) -> str:
     """Hex sha256 of everything a training sees: features, labels, classes and splits, row by row."""
     state = hashlib.sha256()
-    for text in (*dataset.utterance_ids, *dataset.dialogues, *dataset.speakers, *dataset.splits, *dataset.classes):
+    for text in (*dataset.utterance_ids, *dataset.dialogues, *dataset.speakers, *dataset.splits, *dataset.outputs):
         state.update(text.encode() + b"\0")
     state.update(dataset.labels.tobytes())
     for modality, sequences in dataset.sequences.items():

@@ -6,7 +6,9 @@ import dagster as dg
 import pandas as pd
 
 from affectory.batches import PackedFeatures
+from affectory.dimension_evaluation import evaluate_dimensions
 from affectory.evaluation import evaluate
+from affectory.models import FAMILIES
 from affectory.tables import conditions_table, to_markdown
 from affectory.vocabulary import Split
 from ops.datasets import read_dataset
@@ -14,6 +16,9 @@ from ops.training import Run, load_trained
 from resources.compute import Compute
 from resources.feature_store import FeatureStore
 from resources.tracking import Tracking
+
+# Of the tables of a family, by whether it is of dimensions.
+MAIN_METRICS = {False: ("wa", "ua"), True: ("ccc_valence", "ccc_arousal")}
 
 
 def scoring_op(name: str) -> dg.OpDefinition:
@@ -28,7 +33,7 @@ def scoring_op(name: str) -> dg.OpDefinition:
                 runs, metadata={"skipped": "the corpus cannot feed this family; the training log says why"}
             )
         _score_new(context, runs, store, tracking, compute)
-        table = conditions_table(_results(store, runs[0]))
+        table = conditions_table(_results(store, runs[0]), MAIN_METRICS[FAMILIES[runs[0].family].OF_DIMENSIONS])
         return dg.Output(
             runs,
             metadata={
@@ -48,15 +53,21 @@ def _score_new(
     corpus = runs[0].corpus
     known = set(_results(store, runs[0])["mlflow_run_id"])
     todo = [run for run in runs if run.run_id not in known]
-    dataset = read_dataset(store, corpus) if todo else None
+    of_dimensions = FAMILIES[runs[0].family].OF_DIMENSIONS
+    dataset = read_dataset(store, corpus, of_dimensions=of_dimensions) if todo else None
     if dataset is None:
         return
-    rows, scored = dataset.rows(Split.TEST), []
+    rows, val, scored = dataset.rows(Split.TEST), dataset.rows(Split.VAL), []
     for run in todo:
         found = load_trained(tracking, run.run_id)
         data = PackedFeatures.from_dataset(dataset, found.inputs, compute.torch_device())
-        scored.append(keyed(run, *evaluate(found.model, data, dataset, rows, temperatures=found.temperatures)))
-    store.replace_rows("predictions", corpus, pd.concat([predictions for _, predictions in scored]))
+        if of_dimensions:
+            tables = evaluate_dimensions(found.model, data, dataset, rows, val)
+        else:
+            tables = evaluate(found.model, data, dataset, rows, temperatures=found.temperatures)
+        scored.append(keyed(run, *tables))
+    table = "dimension_predictions" if of_dimensions else "predictions"
+    store.replace_rows(table, corpus, pd.concat([predictions for _, predictions in scored]))
     store.add_results(pd.concat([results for results, _ in scored]))
     context.log.info(f"{len(todo)} runs scored on {len(rows)} test utterances")
 
@@ -76,7 +87,9 @@ def keyed(run: Run, values: pd.DataFrame, predictions: pd.DataFrame) -> tuple[pd
         "seed": run.seed,
         "mlflow_run_id": run.run_id,
     }
-    return values.assign(selected_on="val", **keys), with_probabilities(predictions).assign(**keys)
+    if "dimension" not in predictions:
+        predictions = with_probabilities(predictions)
+    return values.assign(selected_on="val", **keys), predictions.assign(**keys)
 
 
 def with_probabilities(predictions: pd.DataFrame) -> pd.DataFrame:

@@ -17,10 +17,8 @@ from affectory.vocabulary import Modality
 from ops.limits import stop_above
 from resources.corpus_folders import CorpusFolders
 from resources.feature_store import FeatureStore
-from resources.openface import OpenFace
+from resources.openface import SETS, OpenFace
 from resources.workers import Workers
-
-OPENFACE = "openface"  # the one set that a program of the user may have to make first
 
 
 class ExtractionConfig(dg.Config):
@@ -74,9 +72,10 @@ def extraction_op(modality: Modality) -> dg.OpDefinition:
                 done = Extracted(feature_set=name, parts=[], n_extracted=0, n_reused=0, refusals=[])
             else:
                 feature_set = find_feature_set(name)
-                if name == OPENFACE:
+                if name in SETS:
                     videos = [segment.media for segment in segments if segment.media and segment.has_video]
-                    feature_set = openface.feature_set(videos, openface.folder_of(corpus.name), context.log.warning)
+                    folder = openface.folder_of(corpus.name)
+                    feature_set = openface.feature_set(name, videos, folder, context.log.warning)
                 known = set(store.fingerprints(corpus.name, feature_set.name).values())
                 done = _extract_new(feature_set, segments, staging, known, workers, _narrate(context, name))
             context.log.info(

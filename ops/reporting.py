@@ -10,8 +10,9 @@ from affectory.corpora.demo.answers import planted_facts
 from affectory.datasets import Dataset
 from affectory.models import FAMILIES
 from affectory.report import CorpusFacts, Provenance, ReportData
-from affectory.study_kinds import KINDS
+from affectory.study_kinds import KINDS, OMG_STUDY
 from ops.datasets import digest, read_dataset, stored_choice
+from ops.dimension_reporting import dimension_data
 from ops.study_reporting import study_data
 from ops.training import unfit
 from resources.feature_store import FeatureStore
@@ -30,6 +31,24 @@ SELECT modality, reason, count(*) AS count, avg(coverage) AS coverage
 FROM features WHERE corpus = $corpus AND list_contains($sets, feature_set) GROUP BY ALL ORDER BY ALL
 """
 
+# What was there, by the given split where one is given, else by that of fold 0.
+COVERAGE = """
+WITH found AS (
+    SELECT utterance_id, list(DISTINCT modality) AS modalities FROM features
+    WHERE corpus = $corpus AND valid AND list_contains($sets, feature_set) GROUP BY ALL
+)
+SELECT coalesce(u.split, f.split, 'no split') AS split, count(*) AS utterances,
+       count(coalesce(u.emotion, u.valence::VARCHAR, u.arousal::VARCHAR)) AS labelled,
+       count(*) FILTER (m.verdict = 'accepted') AS media,
+       count(*) FILTER (list_contains(modalities, 'acoustic')) AS acoustic,
+       count(*) FILTER (list_contains(modalities, 'visual')) AS visual,
+       count(*) FILTER (list_contains(modalities, 'textual')) AS textual
+FROM utterances u LEFT JOIN found USING (utterance_id)
+LEFT JOIN folds f ON f.corpus = u.corpus AND f.utterance_id = u.utterance_id AND f.fold = 0
+LEFT JOIN media_files m ON m.corpus = u.corpus AND m.media = u.media
+WHERE u.corpus = $corpus GROUP BY ALL ORDER BY ALL
+"""
+
 PREDICTIONS = "SELECT * EXCLUDE (probabilities) FROM predictions WHERE corpus = ? AND list_contains(?, family)"
 
 PROTOCOL = "SELECT any_value(protocol) AS protocol FROM folds WHERE corpus = ? AND fold = 0"
@@ -43,20 +62,23 @@ FROM utterances WHERE corpus = $corpus
 
 def collect(store: FeatureStore, tracking: Tracking, corpus: Corpus, *, dagster_run_id: str) -> ReportData:
     """Everything on the page of a corpus."""
-    dataset = read_dataset(store, corpus.name)
-    deployed = [name for name, family in FAMILIES.items() if family.DEPLOYED]
-    untrained = {name: why for name in deployed if (why := unfit(dataset, name))}
-    keys = [corpus.name, deployed]
+    datasets = {kind: read_dataset(store, corpus.name, of_dimensions=kind) for kind in (False, True)}
+    deployed = {name: family.OF_DIMENSIONS for name, family in FAMILIES.items() if family.DEPLOYED}
+    untrained = {name: why for name, kind in deployed.items() if (why := unfit(datasets[kind], name))}
+    keys = [corpus.name, [name for name, of_dimensions in deployed.items() if not of_dimensions]]
+    shown = [*(name for name, of_dimensions in deployed.items() if of_dimensions), OMG_STUDY]
+    of_dimensions = [dimension_data(store, tracking, corpus.name, name) for name in shown]
     results = store.query("SELECT * FROM results WHERE corpus = ? AND list_contains(?, family)", keys)
     studies = [study_data(store, tracking, corpus.name, study) for study in KINDS]
     return ReportData(
         corpus=corpus.name,
         facts=corpus_facts(store, corpus),
-        provenance=_provenance(store, corpus.name, dataset, dagster_run_id),
+        provenance=_provenance(store, corpus.name, datasets[False] or datasets[True], dagster_run_id),
         results=results,
         predictions=store.query(PREDICTIONS, keys),
         history=history(tracking, results),
         studies=tuple(study for study in studies if study),
+        dimensions=tuple(found for found in of_dimensions if found),
         notes=tuple(f"No model of the family {name} was trained: {why}." for name, why in untrained.items()),
     )
 
@@ -73,6 +95,8 @@ def corpus_facts(store: FeatureStore, corpus: Corpus) -> CorpusFacts:
         description=corpus.description,
         licence=corpus.licence,
         planted=planted_facts(corpus.root),
+        coverage=store.query(COVERAGE, {"corpus": corpus.name, "sets": sets}),
+        layout=corpus.layout,
     )
 
 

@@ -16,10 +16,13 @@ import pandas as pd
 from affectory.child_processes import Lost, run_as_completed
 from affectory.conditions import TRAINING_CONDITIONS
 from affectory.datasets import Dataset, save_dataset
+from affectory.dimension_evaluation import VAL_CCC
+from affectory.imagenet import WeightsError, imagenet_weights
 from affectory.inputs import speaker_normalised
+from affectory.models import FAMILIES
 from affectory.study import Cell, run_cell
 from affectory.study_data import ON_TEST, SPEAKER_NORMALISED
-from affectory.study_rows import LINEAR_SVM, Row, mmgcn_rows, mmin_rows
+from affectory.study_rows import LINEAR_SVM, Row, mmgcn_rows, mmin_rows, omg_rows
 from ops.datasets import digest, read_folds
 from ops.evaluation import with_probabilities
 from ops.progress import log_progress
@@ -29,8 +32,9 @@ from resources.feature_store import FeatureStore
 from resources.tracking import Tracking
 from resources.workers import Workers
 
-TABLES = ("results", "predictions", "sweep", "imagined")
+TABLES = ("results", "predictions", "dimension_predictions", "sweep", "imagined")
 TABLES_FOLDER = "tables"  # of a run's artifacts: what the store holds of it
+Reads = tuple[tuple[str, ...], str]  # which data a row reads: its feature sets, and the suffix of how they are changed
 
 
 class StudyConfig(dg.Config):
@@ -57,6 +61,12 @@ class MmgcnStudyConfig(StudyConfig):
     utterance: str = ""  # its id; empty: the twentieth, or the last, of the longest dialogue that is tested
 
 
+class OmgStudyConfig(StudyConfig):
+    """And what the rows learn with."""
+
+    loss: str = ""  # ccc (one minus it), mse or ccc_and_mse for every row; empty: as the preset says
+
+
 @dataclass(frozen=True)
 class Place:
     """Where one training of the plan belongs in the tables."""
@@ -67,6 +77,10 @@ class Place:
     suffix: str
     fingerprint: str
     seeds: tuple[int, ...]  # that its results stand for: its own, or all where there is no chance in it
+
+    @property
+    def reads(self) -> Reads:
+        return self.row.feature_sets, self.suffix
 
     @property
     def experiment(self) -> str:
@@ -101,16 +115,32 @@ class Study:
     def say(self, text: str) -> None:
         self.context.log.info(text)
 
+    def read(self, feature_sets: tuple[str, ...] = ()) -> tuple[Dataset | None, dict[int, list[str]]]:
+        """The data of all folds, and every row's split in each, as ops.datasets.read_folds gives them."""
+        stored = self.store.feature_sets(self.corpus)
+        of = {name: modality for modality, names in stored.items() for name in names}
+        sets = {of[name]: name for name in feature_sets} or None
+        return read_folds(self.store, self.corpus, sets, of_dimensions=FAMILIES[self.family].OF_DIMENSIONS)
 
-def run_study(study: Study, config: StudyConfig, every: Callable[[Dataset], list[Row]]) -> dict[str, int] | None:
-    """Train, score and store what is new of the study; counts of trainings, or None where the corpus cannot feed it.
 
-    `every` gives all rows of the study for a corpus.
+@dataclass(frozen=True)
+class Ran:
+    """What became of a study: counts of trainings, folds and rows, and the rows that were left out with the reason."""
+
+    counts: dict[str, int]
+    left_out: dict[str, str]
+
+
+def run_study(study: Study, config: StudyConfig, every: Callable[[Dataset], list[Row]]) -> Ran | None:
+    """Train, score and store what is new of the study; None where the corpus cannot feed it.
+
+    `every` gives all rows of the study for a corpus. A row for which features or ImageNet's weights are not there is
+    left out, or refused (dg.Failure) where the configuration asks for it by name.
     """
-    dataset, parts = read_folds(study.store, study.corpus)
+    dataset, parts = study.read()
     if dataset is None:
         study.say(
-            f"{study.name} skipped for corpus {study.corpus}: no utterance has a label and a split. If the corpus has "
+            f"{study.name} skipped for corpus {study.corpus}: {unfit(None, study.family)}. If the corpus has "
             "labels, materialise its ingestion, features and missing_modality_sets first"
         )
         return None
@@ -118,16 +148,17 @@ def run_study(study: Study, config: StudyConfig, every: Callable[[Dataset], list
         if why := unfit(replace(dataset, splits=splits), study.family):
             study.say(f"{study.name} skipped for corpus {study.corpus}: fold {fold}: {why}")
             return None
-    rows = _rows(config, dataset, every(dataset))
+    rows, left_out = _feedable(study, config, _rows(config, dataset, every(dataset)))
     data_digest = digest(dataset)
-    places = list(_places(config, rows, parts, data_digest))
+    digests = {sets: _digest_of(study, sets) if sets else data_digest for sets in {row.feature_sets for row in rows}}
+    places = list(_places(config, rows, parts, digests))
     known = _known(study, places)
     new = [place for place in places if place.fingerprint not in known]
     reused = len(places) - len(new)
     study.say(f"{study.name} of {study.corpus}: {len(places)} trainings, {reused} unchanged and reused")
     run_ids = dict(known)
     if new:
-        data = _written(dataset, {place.suffix for place in new}, study.staging / f"data-{data_digest[:16]}")
+        data = _written(study, {place.reads for place in new}, study.staging / f"data-{data_digest[:16]}")
         cells = _cells(study, new, rows, data, parts)
         try:
             _run_cells(study, cells, new, run_ids)
@@ -136,7 +167,7 @@ def run_study(study: Study, config: StudyConfig, every: Callable[[Dataset], list
                 shutil.rmtree(folder)
     kept = {run_ids[place.fingerprint] for place in places if place.fingerprint in run_ids}
     study.store.keep_runs(study.corpus, study.name, sorted(kept))
-    return {"trainings": len(places), "reused": reused, "folds": len(parts), "rows": len(rows)}
+    return Ran({"trainings": len(places), "reused": reused, "folds": len(parts), "rows": len(rows)}, left_out)
 
 
 def rows_of_mmin(config: MminStudyConfig, dataset: Dataset) -> list[Row]:
@@ -152,6 +183,11 @@ def rows_of_mmgcn(config: MmgcnStudyConfig, dataset: Dataset) -> list[Row]:
         some = ", ".join(dataset.utterance_ids[:3])
         raise ValueError(f"utterance {config.utterance!r}: expected the id of one in the corpus, as {some}")
     return mmgcn_rows(config.preset, dataset.modalities)
+
+
+def rows_of_omg(config: OmgStudyConfig, dataset: Dataset) -> list[Row]:
+    """All rows of omg_study; ValueError for a loss that is not known."""
+    return omg_rows(config.preset, dataset.modalities, config.loss)
 
 
 def _rows(config: StudyConfig, dataset: Dataset, every: Sequence[Row]) -> list[Row]:
@@ -182,12 +218,40 @@ def _keeping(row: Row, keep: str) -> Row:
     return replace(row, config=replace(row.config, schedule=replace(row.config.schedule, keep=keep)))
 
 
-def _places(config: StudyConfig, rows: Sequence[Row], parts: dict[int, list[str]], data_digest: str) -> Iterator[Place]:
+def _feedable(study: Study, config: StudyConfig, rows: Sequence[Row]) -> tuple[list[Row], dict[str, str]]:
+    """The rows that can be trained, and why others cannot; dg.Failure where those were asked for by name."""
+    stored = {name for names in study.store.feature_sets(study.corpus).values() for name in names}
+    left_out: dict[str, str] = {}
+    for row in rows:
+        if absent := sorted(set(row.feature_sets) - stored):
+            of = "acoustic_features" if row.family == "audio_cnn" else "visual_features"
+            left_out[row.experiment] = f"feature set {absent[0]} is not stored; name it in the feature_sets of {of}"
+        elif getattr(row.config, "pretrained", False):
+            try:
+                imagenet_weights(getattr(row.config, "architecture", "") or row.config.backbone)
+            except WeightsError as error:
+                left_out[row.experiment] = str(error)
+    asked = [f"{name}: {why}" for name, why in left_out.items() if name in config.experiments]
+    if asked:
+        raise dg.Failure(f"rows that were asked for cannot be trained: {'; '.join(asked)}")
+    for name, why in left_out.items():
+        study.say(f"{name} is left out: {why}")
+    return [row for row in rows if row.experiment not in left_out], left_out
+
+
+def _digest_of(study: Study, feature_sets: tuple[str, ...]) -> str:
+    dataset, _ = study.read(feature_sets)
+    assert dataset is not None
+    return digest(dataset)
+
+
+def _places(
+    config: StudyConfig, rows: Sequence[Row], parts: dict[int, list[str]], digests: dict[tuple[str, ...], str]
+) -> Iterator[Place]:
     """Every training of the study; a machine without chance is trained with the first seed only."""
     suffixes = ["", SPEAKER_NORMALISED] if config.speaker_normalised else [""]
     by_name = {row.name: row for row in rows}
     for fold, splits in parts.items():
-        data = [data_digest, splits]
         for seed in config.seeds:
             for suffix in suffixes:
                 for row in rows:
@@ -195,6 +259,7 @@ def _places(config: StudyConfig, rows: Sequence[Row], parts: dict[int, list[str]
                         continue
                     if suffix and row.experiment not in config.speaker_normalised:
                         continue
+                    data = [digests[row.feature_sets], splits]
                     seeds = tuple(config.seeds) if row.family == LINEAR_SVM else (seed,)
                     chance = None if row.family == LINEAR_SVM else seed
                     yield Place(fold, seed, row, suffix, _fingerprint(row, by_name, chance, suffix, data), seeds)
@@ -249,29 +314,31 @@ def _known(study: Study, places: Sequence[Place]) -> dict[str, str]:
     return known
 
 
-def _written(dataset: Dataset, suffixes: set[str], folder: Path) -> dict[str, Path]:
-    """The data that the cells read, by suffix, for all worker processes to map into memory."""
+def _written(study: Study, reads: set[Reads], folder: Path) -> dict[Reads, Path]:
+    """The data that the cells read, for all worker processes to map into memory."""
     data = {}
-    for suffix in suffixes:
-        data[suffix] = folder.with_name(f"{folder.name}{'-speakers' if suffix else ''}")
-        save_dataset(speaker_normalised(dataset) if suffix else dataset, data[suffix])
+    for number, (feature_sets, suffix) in enumerate(sorted(reads)):
+        dataset, _ = study.read(feature_sets)
+        assert dataset is not None
+        data[feature_sets, suffix] = folder.with_name(f"{folder.name}-{number}")
+        save_dataset(speaker_normalised(dataset) if suffix else dataset, data[feature_sets, suffix])
     return data
 
 
 def _cells(
-    study: Study, new: Sequence[Place], rows: Sequence[Row], data: dict[str, Path], parts: dict[int, list[str]]
+    study: Study, new: Sequence[Place], rows: Sequence[Row], data: dict[Reads, Path], parts: dict[int, list[str]]
 ) -> list[Cell]:
-    """A cell a fold, seed and normalisation."""
-    keys = dict.fromkeys((place.fold, place.seed, place.suffix) for place in new)
-    first = (min(parts), min(place.seed for place in new), "")
+    """A cell a fold, seed and way of reading the data."""
+    keys = dict.fromkeys((place.fold, place.seed, place.reads) for place in new)
+    first = (min(parts), min(place.seed for place in new), ((), ""))
     device, cells = str(study.compute.torch_device()), []
-    for fold, seed, suffix in keys:
-        of_cell = [p for p in new if (p.fold, p.seed, p.suffix) == (fold, seed, suffix)]
+    for fold, seed, reads in keys:
+        of_cell = [p for p in new if (p.fold, p.seed, p.reads) == (fold, seed, reads)]
         names = {p.row.name for p in of_cell}
         teachers = {p.row.config.teacher for p in of_cell if p.row.config is not None}
         cells.append(
             Cell(
-                dataset=data[suffix],
+                dataset=data[reads],
                 splits=parts[fold],
                 fold=fold,
                 seed=seed,
@@ -279,7 +346,7 @@ def _cells(
                 fingerprints={p.row.name: p.fingerprint for p in of_cell},
                 results=study.staging,
                 device=device,
-                pictures=(fold, seed, suffix) == first,
+                pictures=(fold, seed, reads) == first,
             )
         )
     return cells
@@ -340,7 +407,8 @@ def _store(study: Study, tables: dict[str, list[pd.DataFrame]]) -> None:
     if tables["predictions"]:
         predictions = pd.concat([with_probabilities(rows) for rows in tables["predictions"]])
         store.replace_rows("predictions", corpus, predictions)
-    for name, table in (("sweep", "sweeps"), ("imagined", "imagined")):
+    names = {"sweep": "sweeps", "imagined": "imagined", "dimension_predictions": "dimension_predictions"}
+    for name, table in names.items():
         if tables[name]:
             store.replace_rows(table, corpus, pd.concat(tables[name]))
     if tables["results"]:  # last: it says that the training is stored
@@ -375,6 +443,7 @@ def _log_run(study: Study, place: Place, folder: Path) -> str:
             {
                 f"test/{metric}/{condition.strip('{}').replace(',', '')}": value
                 for condition, metric, value in results[["condition", "metric", "value"]].itertuples(index=False)
+                if metric != VAL_CCC
             }
         )
         for file in sorted(folder.glob("*.parquet")):

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -16,7 +16,7 @@ from affectory.study_kinds import KINDS
 from affectory.study_report import StudyData, findings, pictures, to_markdown
 from ops.datasets import read_folds
 from ops.pictures import inline
-from ops.study import MmgcnStudyConfig, MminStudyConfig, Study, StudyConfig
+from ops.study import MmgcnStudyConfig, MminStudyConfig, OmgStudyConfig, Study, StudyConfig
 from ops.training import flattened, load_trained
 from resources.feature_store import FeatureStore
 from resources.mlflow_store import TrackingAwayError
@@ -58,15 +58,16 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Summary:
-    """What a study tells of itself beside its results, and of which results: `runs` is _runs of them."""
+    """What a study tells of itself beside its results, and of which results: `runs` is runs_digest of them."""
 
     runs_note: str = ""
     graph_layers: int = 0
     runs: str = ""
+    left_out: dict[str, str] = field(default_factory=dict)  # row -> why it was not trained
     edges: pd.DataFrame | None = None
 
     def write(self, folder: Path) -> None:
-        told = {"runs_note": self.runs_note, "graph_layers": self.graph_layers, "runs": self.runs}
+        told = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "edges"}
         (folder / NOTE_FILE).write_text(json.dumps(told))
         if self.edges is not None:
             self.edges.to_parquet(folder / EDGES_FILE, index=False)
@@ -96,7 +97,7 @@ def study_data(
     units = store.query(UNITS, [corpus])
     word = "dialogue" if len(set(units["dialogue"])) < len(units) else "speaker"
     pictured = KINDS[study].pictured
-    summary = summary or _latest_summary(tracking, corpus, study, _runs(store, corpus, study))
+    summary = summary or latest_summary(tracking, corpus, study, runs_digest(store, corpus, study))
     protocol = store.query(
         "SELECT fold, any_value(protocol) AS text FROM folds WHERE corpus = ? GROUP BY ALL", [corpus]
     )
@@ -117,15 +118,22 @@ def study_data(
     )
 
 
-def study_metadata(study: Study, config: StudyConfig) -> dict[str, dg.MetadataValue]:
+def study_metadata(study: Study, config: StudyConfig, left_out: dict[str, str]) -> dict[str, dg.MetadataValue]:
     """Findings, tables and pictures for Dagster's page; the same files as artifacts of one MLflow run."""
     store, tracking, corpus = study.store, study.tracking, study.corpus
-    runs = _runs(store, corpus, study.name)
-    summary = Summary(_note(config), _graph_layers(config), runs, _edges(study, config))
+    runs = runs_digest(store, corpus, study.name)
+    summary = Summary(note(config), _graph_layers(config), runs, left_out, _edges(study, config))
     data = study_data(store, tracking, corpus, study.name, summary)
     if data is None:
         raise dg.Failure("no row of the study could be trained and tested in any fold; the log says why of each")
-    drawn, tables, sentences = pictures(data, form="png"), to_markdown(data), findings(data)
+    return show(study, config, summary, pictures(data, form="png"), to_markdown(data), findings(data))
+
+
+def show(
+    study: Study, config: StudyConfig, summary: Summary, drawn: dict[str, bytes], tables: str, sentences: list[str]
+) -> dict[str, dg.MetadataValue]:
+    """The same to MLflow, to the log, and as Dagster's metadata."""
+    tracking, corpus = study.tracking, study.corpus
     tags = {"dagster_run_id": study.context.run_id, "corpus": corpus, "family": study.name, "fingerprint": SHOWN}
     with (
         TemporaryDirectory() as folder,
@@ -142,19 +150,20 @@ def study_metadata(study: Study, config: StudyConfig) -> dict[str, dg.MetadataVa
     return {name: dg.MetadataValue.md(text) for name, text in {**texts, **_inlined(drawn)}.items()}
 
 
-def _note(config: StudyConfig) -> str:
+def note(config: StudyConfig) -> str:
     """Which preset, and what of it was changed."""
     kept = {"": "", "best": "; every network keeps its best epoch", "last": "; every network keeps its last epoch"}
     train_under = config.train_under if isinstance(config, MminStudyConfig) else ""
     under = f"; rows that are free to be are trained under {train_under}" if train_under else ""
-    return f"Preset {config.preset}{kept[config.keep]}{under}."
+    loss = f"; every row learns with {config.loss}" if isinstance(config, OmgStudyConfig) and config.loss else ""
+    return f"Preset {config.preset}{kept[config.keep]}{under}{loss}."
 
 
 def _inlined(drawn: dict[str, bytes]) -> dict[str, str]:
     return {name: inline(picture) for name, picture in drawn.items()}
 
 
-def _runs(store: FeatureStore, corpus: str, study: str) -> str:
+def runs_digest(store: FeatureStore, corpus: str, study: str) -> str:
     """Which runs the stored results are of, as a digest."""
     found = store.query(
         "SELECT DISTINCT mlflow_run_id AS id FROM results WHERE corpus = ? AND family = ?", [corpus, study]
@@ -162,7 +171,7 @@ def _runs(store: FeatureStore, corpus: str, study: str) -> str:
     return hashlib.sha256(" ".join(sorted(found["id"])).encode()).hexdigest()
 
 
-def _latest_summary(tracking: Tracking, corpus: str, study: str, runs: str) -> Summary:
+def latest_summary(tracking: Tracking, corpus: str, study: str, runs: str) -> Summary:
     """Of the study's latest run; empty where MLflow is away, knows none, or the results are not those that it saw."""
     found = tracking.find_finished(corpus, study, SHOWN)
     if found is None:

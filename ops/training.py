@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import dagster as dg
+import numpy as np
 import pandas as pd
 
 from affectory.datasets import Dataset
@@ -92,28 +93,29 @@ def _open_session(
 ) -> _Session | None:
     """The corpus's data on the device; None, with one clear line, where the corpus cannot feed the family."""
     corpus = context.partition_key
-    dataset = read_dataset(store, corpus)
+    dataset = read_dataset(store, corpus, of_dimensions=FAMILIES[family].OF_DIMENSIONS)
     why = unfit(dataset, family)
     if dataset is None or why:
         context.log.info(f"{family} skipped for corpus {corpus}: {why}")
         return None
     fold = Fold(dataset, compute.torch_device())
     sizes = ", ".join(f"{len(dataset.rows(split))} {split}" for split in Split)
-    context.log.info(f"corpus {corpus} on {fold.device}: {sizes} utterances, {len(dataset.classes)} classes")
+    context.log.info(f"corpus {corpus} on {fold.device}: {sizes} utterances of {', '.join(dataset.outputs)}")
     checkpoints = Path(store.path).parent / "staging" / "checkpoints"
     return _Session(context, corpus, family, fold, digest(dataset), tracking, checkpoints)
 
 
 def unfit(dataset: Dataset | None, family: str) -> str:
-    """Why a corpus cannot feed a classification family; empty when it can."""
-    if dataset is None:
-        return "no utterance has a label and a split"
+    """Why a corpus cannot feed a family; empty when it can."""
+    of_dimensions = FAMILIES[family].OF_DIMENSIONS
+    if dataset is None or not dataset.outputs:
+        return f"no utterance has {'valence or arousal' if of_dimensions else 'a label'} and a split"
     for split in Split:
         if not len(dataset.rows(split)):
             return f"its {split} part has no labelled utterance with a modality"
-    classes = set(dataset.labels[dataset.rows(Split.TRAIN)].tolist())
-    if len(classes) < 2:
-        return f"its training part has {len(classes)} class, at least 2 are needed"
+    found = len(np.unique(dataset.labels[dataset.rows(Split.TRAIN)], axis=0))
+    if found < 2:
+        return f"its training part has {found} {'value' if of_dimensions else 'class'}, at least 2 are needed"
     if torn := _torn(dataset):
         return f"{torn}; materialise missing_modality_sets anew"
     named = [name for name in dataset.dialogues if name]

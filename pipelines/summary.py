@@ -4,6 +4,7 @@ import sys
 
 from affectory.models import FAMILIES
 from affectory.tables import conditions_table, to_text
+from ops.evaluation import MAIN_METRICS
 from pipelines.deployment import Places
 from resources.feature_store import FeatureStore
 from resources.reports import Reports
@@ -17,7 +18,11 @@ def summarise(places: Places, corpus: str) -> str:
         store.query("SELECT * FROM results WHERE corpus = ? AND family = ?", [corpus, family]) for family in deployed
     ]
     page = Reports(folder=str(places.reports)).path(corpus)
-    shown = [to_text(conditions_table(results)) for results in found if len(results)]
+    shown = [
+        to_text(conditions_table(results, MAIN_METRICS[FAMILIES[family].OF_DIMENSIONS]))
+        for family, results in zip(deployed, found, strict=True)
+        if len(results)
+    ]
     return "\n".join(
         [
             *(f"\n{table}" for table in shown or ["no results: the report says why"]),

@@ -55,7 +55,7 @@ class FeatureStore(dg.ConfigurableResource):
     def keep_runs(self, corpus: str, family: str, run_ids: Collection[str]) -> None:
         """Remove what other runs of the family left in the tables of results."""
         with self._writing(f"keeping the runs of {family}, corpus {corpus}") as connection, transaction(connection):
-            for table in ("results", "predictions", "sweeps", "imagined"):
+            for table in ("results", "predictions", "dimension_predictions", "sweeps", "imagined"):
                 connection.execute(
                     f"DELETE FROM {table} WHERE corpus = ? AND family = ? AND NOT list_contains(?, mlflow_run_id)",
                     [corpus, family, list(run_ids)],

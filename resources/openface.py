@@ -13,9 +13,12 @@ from pathlib import Path
 import dagster as dg
 
 from affectory.features.feature_set import Segment
-from affectory.features.openface_csv import OpenfaceCsv, OpenfaceCsvError, read_openface_csv
+from affectory.features.openface_csv import OpenfaceCsv, OpenfaceCsvError, inner_name, read_openface_csv
+from affectory.features.openface_faces import OpenfaceFaces, crops_of
 
 ARGUMENTS = ("-pose", "-gaze", "-aus")
+CROPPING = ("-simalign", "-nobadaligned", "-format_aligned", "png")
+SETS = {found.name: found for found in (OpenfaceCsv, OpenfaceFaces)}  # those that OpenFace may have to make first
 LAST_LINES = 5
 
 
@@ -36,25 +39,35 @@ class OpenFace(dg.ConfigurableResource):
     def is_installed(self) -> bool:
         return shutil.which(self.binary) is not None
 
-    def feature_set(self, media: Iterable[Path], folder: Path, warn: Callable[[str], object]) -> OpenfaceCsv:
-        """`openface` over the given files: CSVs in the corpus folder, and where the program is installed the others'.
+    def feature_set(
+        self, name: str, media: Iterable[Path], folder: Path, warn: Callable[[str], object]
+    ) -> OpenfaceCsv | OpenfaceFaces:
+        """One of SETS over the given files: what lies in the corpus folder, and what the program makes of the others.
 
-        Those are written to `folder` and kept; a file that OpenFace fails on is told to `warn` and has no CSV.
+        That is written to `folder` and kept; a file that OpenFace fails on is told to `warn` and has nothing.
         """
+        cropping = name == OpenfaceFaces.name
         csvs = OpenfaceCsv(folder=folder)
         for path in dict.fromkeys(media) if self.is_installed() else ():
-            if csvs.csv_of(Segment(utterance_id="", media=path)) is None:
+            segment = Segment(utterance_id="", media=path)
+            found = csvs.csv_of(segment)
+            lacks_crops = cropping and found is not None and not crops_of(found).is_dir() and folder in found.parents
+            if found is None or lacks_crops:
                 try:
-                    self.write_csv(path, folder / f"{path.stem}.csv")
+                    self.write_csv(path, folder / inner_name(segment), cropping=cropping)
                 except OpenFaceError as error:
                     warn(str(error))
-        return csvs
+        return SETS[name](folder=folder)
 
-    def write_csv(self, media: Path, csv: Path) -> None:
-        """Analyse `media` and put the table at `csv`, complete or not at all. Raises OpenFaceError."""
+    def write_csv(self, media: Path, csv: Path, *, cropping: bool = False) -> None:
+        """Analyse `media` and put the table at `csv`, complete or not at all. Raises OpenFaceError.
+
+        With `cropping` its crops go beside it, before the table.
+        """
         csv.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".openface-", dir=csv.parent) as folder:
             command = [self.binary, "-f", str(media.resolve()), "-out_dir", folder, "-of", "faces", *ARGUMENTS]
+            command += CROPPING if cropping else ()
             self._run(command)
             written = Path(folder) / "faces.csv"
             # Its exit code says little: what counts is a readable table.
@@ -64,6 +77,9 @@ class OpenFace(dg.ConfigurableResource):
                 read_openface_csv(written)
             except OpenfaceCsvError as error:
                 raise OpenFaceError(f"{shlex.join(command)} wrote a bad table for {media.name}: {error}") from error
+            if (crops := crops_of(written)).is_dir():
+                shutil.rmtree(crops_of(csv), ignore_errors=True)
+                crops.rename(crops_of(csv))
             written.replace(csv)
 
     def _run(self, command: list[str]) -> None:

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     import duckdb
 
 
-FORMAT = 2  # rises when a definition below changes
+FORMAT = 3  # rises when a definition below changes
 
 TABLES = """
 CREATE TABLE store (format INTEGER NOT NULL);
@@ -50,6 +50,13 @@ CREATE TABLE predictions (
     seed BIGINT NOT NULL, condition VARCHAR NOT NULL, utterance_id VARCHAR NOT NULL, label VARCHAR, predicted VARCHAR,
     probabilities MAP(VARCHAR, DOUBLE), mlflow_run_id VARCHAR,
     PRIMARY KEY (corpus, family, experiment, fold, seed, condition, utterance_id)
+);
+
+CREATE TABLE dimension_predictions (
+    corpus VARCHAR NOT NULL, family VARCHAR NOT NULL, experiment VARCHAR NOT NULL, fold INTEGER NOT NULL,
+    seed BIGINT NOT NULL, condition VARCHAR NOT NULL, utterance_id VARCHAR NOT NULL, dimension VARCHAR NOT NULL,
+    label DOUBLE NOT NULL, predicted DOUBLE NOT NULL, mlflow_run_id VARCHAR,
+    PRIMARY KEY (corpus, family, experiment, fold, seed, condition, utterance_id, dimension)
 );
 
 CREATE TABLE results (
@@ -109,6 +116,7 @@ REPLACED_BY: dict[str, tuple[str, ...]] = {
     "folds": ("corpus",),
     "missing_modality_sets": ("corpus",),
     "predictions": ("corpus", "family", "experiment", "fold", "seed", "condition"),
+    "dimension_predictions": ("corpus", "family", "experiment", "fold", "seed", "condition"),
     "results": ("corpus", "family", "experiment", "fold", "seed", "condition", "metric"),
     "sweeps": ("corpus", "family", "experiment", "fold", "seed"),
     "imagined": ("corpus", "family", "experiment", "fold", "seed"),

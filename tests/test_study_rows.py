@@ -2,8 +2,9 @@
 
 import pytest
 
+from affectory.dimension_rows import SLIDES_NUMBERS
 from affectory.models import FAMILIES
-from affectory.study_rows import Row, mmgcn_rows
+from affectory.study_rows import Row, mmgcn_rows, omg_rows
 from affectory.tables import EXPERIMENT_TITLES
 from affectory.vocabulary import Modality, conditions
 
@@ -72,3 +73,41 @@ def test_the_rows_of_one_condition_do_not_know_the_other_modalities():
 
 def test_every_row_is_of_a_family_that_reads_dialogues():
     assert all(FAMILIES[row.family].OF_DIALOGUES for row in by_name().values())
+
+
+def omg(preset: str = "default", **options) -> dict[str, Row]:
+    rows = omg_rows(preset, list(Modality), **options)
+    assert len({row.name for row in rows}) == len(rows)
+    return {row.name: row for row in rows}
+
+
+@pytest.mark.parametrize("preset", ["default", "paper"])
+def test_the_slides_tables_of_sound_and_of_faces_have_all_their_rows(preset: str):
+    assert set(SLIDES_NUMBERS) <= set(omg(preset))
+
+
+def test_sound_is_read_as_log_mel_and_one_network_reads_every_kind_of_spectrogram():
+    rows = omg()
+    assert rows["vgg16_pretrained"].feature_sets == ("logmel",) and rows["vgg16_pretrained"].config.pretrained
+    kinds = {rows[f"conv2d_5{end}"].feature_sets[0] for end in ("", "_mel", "_mfcc", "_spectrogram")}
+    assert kinds == {"logmel", "mel", "mfcc", "spectrogram"}
+
+
+def test_a_frozen_backbone_is_read_from_its_stored_vectors():
+    rows = omg()
+    assert rows["vgg16_lstm"].feature_sets == ("faces:vgg16",)
+    assert rows["vgg16_lstm_random"].feature_sets == ("faces:vgg16:random",)
+    assert rows["resnet50_gru_fine_tuned"].feature_sets == ("faces",)
+
+
+def test_a_modality_alone_is_a_row_and_nothing_is_joined_where_there_is_only_one():
+    assert {"acoustic_a", "visual_v", "textual_t", "multimodal", "multimodal_augmented"} <= set(omg())
+    alone = {row.experiment for row in omg_rows("quick", [Modality.TEXTUAL]) if row.family == "valence_arousal"}
+    assert alone == {"textual", "shuffled_labels"}
+
+
+def test_every_row_learns_with_the_loss_that_is_asked_for():
+    found = {(row.config.ccc_weight, row.config.mse_weight) for row in omg(loss="ccc_and_mse").values()}
+    assert found == {(1.0, 1.0)}
+    with pytest.raises(ValueError, match="expected one of ccc, mse, ccc_and_mse"):
+        omg(loss="hinge")

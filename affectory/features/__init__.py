@@ -5,6 +5,7 @@ from __future__ import annotations
 from affectory.features.bert import Bert
 from affectory.features.compare import Compare
 from affectory.features.egemaps import Egemaps
+from affectory.features.face_backbone import FaceBackbone
 from affectory.features.face_mesh import FaceMesh
 from affectory.features.faces import Faces
 from affectory.features.feature_set import (
@@ -21,14 +22,17 @@ from affectory.features.mel import Mel
 from affectory.features.mfcc import Mfcc
 from affectory.features.minilm import Minilm
 from affectory.features.openface_csv import OpenfaceCsv
+from affectory.features.openface_faces import OpenfaceFaces
 from affectory.features.spectrogram import Spectrogram
+from affectory.imagenet import BACKBONES
 from affectory.vocabulary import Modality
 
 FEATURE_SETS: dict[str, FeatureSet] = {
     feature_set.name: feature_set
     for feature_set in (
         *(Compare(), Egemaps(), Functionals(), Spectrogram(), Mel(), Logmel(), Mfcc()),
-        *(FaceMesh(), Faces(), OpenfaceCsv()),
+        *(FaceMesh(), Faces(), OpenfaceCsv(), OpenfaceFaces()),
+        *(FaceBackbone(backbone, random) for backbone in BACKBONES for random in (False, True)),
         Minilm(),
     )
 }

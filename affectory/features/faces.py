@@ -16,8 +16,9 @@ Recognition", CVPR 2019; the closed form of the alignment is in alignment.py.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import numpy as np
 
@@ -34,6 +35,8 @@ from affectory.features.face_geometry import (
 from affectory.features.face_tracking import LEAST_COVERAGE, RATE_HZ, rows_from_faces
 from affectory.features.feature_set import FeatureRow, Segment, installed, media_source
 from affectory.vocabulary import Modality
+
+Kept = TypeVar("Kept")
 
 BINS = 16
 SIZE = 112  # pixels, both ways
@@ -62,12 +65,17 @@ class Faces:
         return media_source(segment)
 
     def extract(self, segments: Sequence[Segment]) -> Iterator[FeatureRow]:
-        return rows_from_faces(segments, self.width, lambda segment: _Bins(segment.start_s, _end_s(segment)))
+        return rows_from_faces(segments, self.width, lambda segment: _Crops(segment.start_s, _end_s(segment)))
 
 
 def pictures(frames: np.ndarray) -> np.ndarray:
     """Rows [T, width] as they are stored -> uint8 [T, 112, 112, 3], RGB."""
     return frames.astype(np.uint8).reshape(-1, SIZE, SIZE, 3)
+
+
+def as_frames(rgb: Sequence[np.ndarray]) -> np.ndarray:
+    """Pictures uint8 [112, 112, 3], T of them -> rows float32 [T, width]; undone by `pictures`."""
+    return np.stack([picture.ravel() for picture in rgb]).astype(np.float32)
 
 
 def crop_face(rgb: np.ndarray, points: np.ndarray) -> np.ndarray:
@@ -93,24 +101,39 @@ def five_points(mesh: np.ndarray) -> np.ndarray:
     return five[:, :2] * [1.0, -1.0]
 
 
-class _Bins:
-    """The pictures of an utterance's bins, each that of the nearest face so far."""
+class Bins(Generic[Kept]):
+    """What an utterance's bins show: of each, what came nearest to its centre so far."""
 
     def __init__(self, start_s: float, end_s: float) -> None:
         step_s = (end_s - start_s) / BINS
         self.centres_s = start_s + (np.arange(BINS) + 0.5) * step_s
         self.nearest_s = np.full(BINS, max(step_s / 2, 1 / RATE_HZ) + 1e-6)  # what comes nearer than that is taken
-        self.pictures: dict[int, np.ndarray] = {}
+        self.kept: dict[int, Kept] = {}
 
-    def keep(self, time_s: float, rgb: np.ndarray, mesh: np.ndarray) -> None:
+    def offer(self, time_s: float, make: Callable[[], Kept]) -> None:
+        """What `make` gives goes to the bins that it is the nearest of; it is not made where there are none."""
         away_s = np.abs(self.centres_s - time_s)
         nearer = away_s < self.nearest_s
         if nearer.any():
-            self.pictures |= dict.fromkeys(np.flatnonzero(nearer).tolist(), crop_face(rgb, five_points(mesh)))
+            self.kept |= dict.fromkeys(np.flatnonzero(nearer).tolist(), make())
             self.nearest_s[nearer] = away_s[nearer]
 
+    def in_order(self) -> list[Kept]:
+        """Of the bins that show something, at most 16, in order of time."""
+        return [self.kept[number] for number in sorted(self.kept)]
+
+
+class _Crops:
+    """The pictures of an utterance's bins, cropped as the faces come in."""
+
+    def __init__(self, start_s: float, end_s: float) -> None:
+        self.bins = Bins[np.ndarray](start_s, end_s)
+
+    def keep(self, time_s: float, rgb: np.ndarray, mesh: np.ndarray) -> None:
+        self.bins.offer(time_s, lambda: crop_face(rgb, five_points(mesh)))
+
     def frames(self) -> np.ndarray:
-        return np.stack([self.pictures[number].ravel() for number in sorted(self.pictures)]).astype(np.float32)
+        return as_frames(self.bins.in_order())
 
 
 def _end_s(segment: Segment) -> float:

@@ -69,12 +69,16 @@ class OpenfaceCsv:
         return (*media_source(segment), _sha256(path, *_stamp(path)) if path else None)
 
     def csv_of(self, segment: Segment) -> Path | None:
-        """The CSV of the segment's media file, if there is one."""
+        """The CSV of the segment's media file, if there is one.
+
+        Of media/b/x.mp4 it is openface/b/x.csv where there is a folder openface/b, else openface/x.csv.
+        """
         if segment.media is None:
             return None
-        root, name = segment.corpus_folder, f"{segment.media.stem}.csv"
-        candidates = [folder / name for folder in (root and root / "openface", self.folder) if folder]
-        return next((path for path in candidates if path.is_file()), None)
+        root, name = segment.corpus_folder, inner_name(segment)
+        folders = [folder for folder in (root and root / "openface", self.folder) if folder]
+        inner = [folder / name if (folder / name).parent.is_dir() else folder / name.name for folder in folders]
+        return next((path for path in inner if path.is_file()), None)
 
     def extract(self, segments: Sequence[Segment]) -> Iterator[FeatureRow]:
         for segment in segments:
@@ -94,6 +98,12 @@ class OpenfaceCsv:
         within = (timestamp >= segment.start_s) & (timestamp < end_s)
         usable = within & (success == 1) & (confidence >= LEAST_CONFIDENCE)
         return _row(segment.utterance_id, values[usable], int(within.sum()), path.name)
+
+
+def inner_name(segment: Segment) -> Path:
+    """Where the CSV of media/b/x.mp4 belongs in a folder of CSVs: b/x.csv."""
+    path = Path(segment.media_in_corpus or "")
+    return (path.relative_to("media") if path.parts[:1] == ("media",) else Path(path.name)).with_suffix(".csv")
 
 
 def _row(utterance_id: str, frames: np.ndarray, n_rows: int, name: str) -> FeatureRow:

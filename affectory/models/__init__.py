@@ -5,7 +5,16 @@ from __future__ import annotations
 from typing import cast
 
 from affectory.family import Family
-from affectory.models import attention_fusion, conversation, mctn, mmgcn, mmin
+from affectory.models import (
+    attention_fusion,
+    audio_cnn,
+    conversation,
+    face_sequence,
+    mctn,
+    mmgcn,
+    mmin,
+    valence_arousal,
+)
 
 FAMILIES: dict[str, Family] = {
     "mmin": cast(Family, mmin),
@@ -13,4 +22,7 @@ FAMILIES: dict[str, Family] = {
     "attention_fusion": cast(Family, attention_fusion),
     "mmgcn": cast(Family, mmgcn),
     "conversation": cast(Family, conversation),
+    "valence_arousal": cast(Family, valence_arousal),
+    "audio_cnn": cast(Family, audio_cnn),
+    "face_sequence": cast(Family, face_sequence),
 }

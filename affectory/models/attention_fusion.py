@@ -31,6 +31,7 @@ from affectory.vocabulary import Modality
 
 DEPLOYED = ()  # rows of a study
 OF_DIALOGUES = False
+OF_DIMENSIONS = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -38,6 +38,7 @@ from affectory.vocabulary import Modality
 
 DEPLOYED = ()  # rows of a study
 OF_DIALOGUES = True
+OF_DIMENSIONS = False
 
 Method = Literal[
     "utterance", "bc_lstm", "cmn", "icon", "dialogue_rnn", "dialogue_gcn", "early", "late", "gated", "mfn", "mult"

@@ -46,6 +46,7 @@ from affectory.vocabulary import MODALITIES, Condition, Modality, missing_condit
 
 DEPLOYED = ()  # rows of a study
 OF_DIALOGUES = False
+OF_DIMENSIONS = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -41,6 +41,7 @@ from affectory.vocabulary import DEPTHS, Modality
 
 DEPLOYED = ("mmgcn_augmented",)
 OF_DIALOGUES = True
+OF_DIMENSIONS = False
 
 
 @dataclass(frozen=True, kw_only=True)

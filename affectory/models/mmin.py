@@ -32,6 +32,7 @@ from affectory.vocabulary import MODALITIES, Modality
 
 DEPLOYED = ("best", "mmin")
 OF_DIALOGUES = False
+OF_DIMENSIONS = False
 
 
 @dataclass(frozen=True, kw_only=True)

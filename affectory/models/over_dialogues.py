@@ -38,7 +38,7 @@ class OverDialogues(nn.Module):
         self.training_conditions = training_conditions
         self.register_buffer("class_weights", torch.ones(n_classes))
 
-    def weigh_classes(self, labels: Tensor) -> None:
+    def begin(self, labels: Tensor) -> None:
         """One over each class's share of the training labels int64 [n], for the losses that weight classes."""
         self.class_weights = inverse_shares(labels, len(self.class_weights)).to(self.class_weights.device)
 

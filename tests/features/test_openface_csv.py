@@ -105,3 +105,10 @@ def test_the_failed_rows_of_a_real_table_are_not_taken_for_data(real_corpora):
     media = real_corpora / "clips" / "media" / "face_then_none.mov"
     row = next(iter(OpenfaceCsv().extract([Segment(utterance_id="u", media=media, media_sha256="x")])))
     assert row.frames.shape == (72, 44) and row.coverage == pytest.approx(72 / 169)
+
+
+def test_films_of_one_name_in_several_folders_have_a_folder_of_tables_each(corpus):
+    """As OMG-Emotion's clips, media/<video>/utterance_4.mp4."""
+    table(corpus / "openface" / "a.csv", (0.0, 0.98, 1), value=0.1)
+    table(corpus / "openface" / "day 1" / "a.csv", (0.0, 0.98, 1), value=0.9)
+    assert row_of(corpus).frames[0, 1] == pytest.approx(0.9)

@@ -17,7 +17,8 @@ from pipelines.definitions import MODULES
 from pipelines.deployment import Places, prepare, resources
 
 # The tiny preset: the lineage is under test here, not how well a model learns.
-DEBUG = {name: {"config": {"preset": "debug", "seeds": [0, 1]}} for name in ("mmin_teacher", "mmin", "mmgcn")}
+MODELS = ("mmin_teacher", "mmin", "mmgcn", "valence_arousal")
+DEBUG = {name: {"config": {"preset": "debug", "seeds": [0, 1]}} for name in MODELS}
 EVERYTHING = "not (key:corpora or group:studies)"
 
 

@@ -1,0 +1,128 @@
+"""Valence and arousal from 16 aligned faces: an image network of each, then time (the slides on OMG-Emotion).
+
+{ResNet50, VGG16, DenseNet121} x {RNN, GRU, LSTM} and {ResNet50, VGG16} x 4Conv1D. A frozen backbone's vectors are a
+feature set of their own, `faces:<backbone>`, computed once and stored, so that neither an epoch nor a fold runs it
+again; with `fine_tune` it is a part of the model, which then reads the pictures of `faces`.
+
+Equations and the form of the head: of_dimensions.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from affectory.family import Schedule, experiments_of, restored, seeded
+from affectory.imagenet import backbone, imagenet_weights
+from affectory.inputs import AS_STORED, FRAMES, ModalityInput, Preparation
+from affectory.layers.face_sequence import TEMPORAL, FaceSequence
+from affectory.models.of_dimensions import SLIDES, OfDimensions, OneEncoder, only_input
+from affectory.vocabulary import Modality
+
+DEPLOYED = ()  # rows of a study
+OF_DIALOGUES = False
+OF_DIMENSIONS = True
+PAIRS = (
+    *((network, temporal) for network in ("resnet50", "vgg16", "densenet121") for temporal in ("rnn", "gru", "lstm")),
+    *((network, "conv1d_4") for network in ("resnet50", "vgg16")),
+)
+SMALL = tuple(("mobilenet_v3_small", temporal) for temporal in TEMPORAL)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """One experiment of the family."""
+
+    backbone: str  # of imagenet.BACKBONES
+    temporal: str  # of TEMPORAL
+    random_backbone: bool = False  # drawn from seed 0 in the place of ImageNet's weights
+    fine_tune: bool = False
+    training_conditions: Literal["full"] = "full"
+    schedule: Schedule = SLIDES
+    preparation: Preparation = FRAMES
+    teacher: str | None = None  # none in this family
+    width: int = 128  # of the recurrent state; not given in the slides
+    dropout: float = 0.5
+    ccc_weight: float = 1.0  # of 1 - CCC
+    mse_weight: float = 0.0
+
+    @property
+    def feature_set(self) -> str:
+        """What the model reads."""
+        return "faces" if self.fine_tune else f"faces:{self.backbone}{':random' if self.random_backbone else ''}"
+
+    @property
+    def pretrained(self) -> bool:
+        """Training itself asks for ImageNet's weights; a frozen backbone's vectors have been made with them."""
+        return self.fine_tune and not self.random_backbone
+
+
+def experiments(preset: str = "default") -> dict[str, Config]:
+    """The rows by name; `preset` is one of PRESETS (ValueError otherwise)."""
+    return experiments_of("face_sequence", PRESETS, preset)
+
+
+def _rows(pairs: Iterable[tuple[str, str]], schedule: Schedule, **changes: Any) -> dict[str, Config]:
+    """Each pair on ImageNet's weights and on random ones, and the GRU of the first backbone fine-tuned."""
+    rows = {f"{b}_{t}": Config(backbone=b, temporal=t, schedule=schedule, **changes) for b, t in pairs}
+    rows |= {f"{name}_random": replace(config, random_backbone=True) for name, config in rows.items()}
+    name = f"{next(iter(rows.values())).backbone}_gru"
+    for end in ("", "_random"):
+        rows[f"{name}_fine_tuned{end}"] = replace(rows[f"{name}{end}"], fine_tune=True, preparation=AS_STORED)
+    return rows
+
+
+_FASTER = replace(SLIDES, learning_rate=1e-2, last_learning_rate=1e-4)
+_TINY = Schedule(
+    optimizer="sgd", constant_epochs=1, decay_epochs=1, batch_size=8, learning_rate=1e-2, select="ccc"
+)  # fmt: skip
+
+
+def _quick() -> dict[str, Config]:
+    """For a CPU: a small backbone too, and few epochs where one is trained along."""
+    rows = _rows((*SMALL, *PAIRS), _FASTER)
+    few = replace(_FASTER, constant_epochs=2, decay_epochs=4)
+    return {name: replace(config, schedule=few) if config.fine_tune else config for name, config in rows.items()}
+
+
+PRESETS = {
+    # Rates ten times the slides': theirs end on a corpus of hundreds of utterances before anything is learned.
+    "default": _rows(PAIRS, _FASTER),
+    "paper": _rows(PAIRS, SLIDES),
+    "quick": _quick(),
+    # Tiny, for tests.
+    "debug": {
+        f"mobilenet_v3_small_{temporal}_random": Config(
+            backbone="mobilenet_v3_small", temporal=temporal, random_backbone=True, schedule=_TINY, width=8, dropout=0.0
+        )
+        for temporal in TEMPORAL
+    },
+}
+
+
+def build(
+    config: Config, inputs: Mapping[Modality, ModalityInput], dimensions: Sequence[str], *, seed: int
+) -> OfDimensions:
+    """A new model, ImageNet's weights not in it yet; the same seed gives the same weights.
+
+    ValueError where there is more to read than one visual feature set.
+    """
+    fitted = only_input(inputs, Modality.VISUAL, "face_sequence")
+    network = backbone(config.backbone, None) if config.fine_tune else None
+    with seeded(seed):
+        encoder = FaceSequence(
+            in_features=fitted.model_width, temporal=config.temporal, width=config.width, backbone=network
+        )
+
+        def pretrain() -> None:
+            if config.pretrained and network is not None:
+                weights = backbone(config.backbone, imagenet_weights(config.backbone)[0]).state_dict()
+                network.load_state_dict(weights)
+
+        return OfDimensions(OneEncoder(Modality.VISUAL, encoder), dimensions, config, pretrain=pretrain)
+
+
+def config_from(values: Mapping[str, Any]) -> Config:
+    """The Config that dataclasses.asdict made these values of, after JSON."""
+    return restored(Config, values)

@@ -1,0 +1,88 @@
+"""Valence and arousal of a generated corpus, through Dagster: the deployed family, and the study with its tables."""
+
+import mlflow
+import pytest
+
+pytestmark = pytest.mark.pipeline
+
+SETS = {
+    "acoustic_features": {"config": {"feature_sets": ["compare", "spectrogram", "mel", "logmel", "mfcc"]}},
+    "visual_features": {"config": {"feature_sets": ["face_mesh", "faces", "faces:mobilenet_v3_small:random"]}},
+}
+ROWS = {
+    *("conv2d_5", "conv_attention", "conv_1d_2d", "conv2d_5_spectrogram", "conv2d_5_mel", "conv2d_5_mfcc"),
+    *(f"mobilenet_v3_small_{temporal}_random" for temporal in ("rnn", "gru", "lstm", "conv1d_4")),
+    *("multimodal", "multimodal_augmented", "acoustic", "visual", "textual", "shuffled_labels"),
+}
+
+
+@pytest.fixture(scope="module")
+def studied(demo):
+    assert demo.run("demo", select="group:features", config=SETS).success
+    result, metadata = demo.study("omg_study")
+    assert result.success
+    return demo, metadata
+
+
+def test_the_deployed_family_is_scored_by_ccc_under_every_condition(demo):
+    found = demo.query("SELECT * FROM results WHERE family = 'valence_arousal'")
+    assert set(found["experiment"]) == {"multimodal", "multimodal_augmented"}
+    conditions = {"{a}", "{v}", "{t}", "{a,v}", "{a,t}", "{v,t}", "{a,v,t}"}
+    for metric in ("ccc_valence", "ccc_arousal", "ccc"):
+        assert set(found.loc[found["metric"] == metric, "condition"]) == conditions
+    assert len(demo.query("SELECT 1 FROM dimension_predictions WHERE family = 'valence_arousal'"))
+
+
+def test_the_registered_model_predicts_whatever_is_missing(demo):
+    from affectory.serving import load
+
+    uri = demo.places.tracking_uri
+    try:
+        deployed = load("models:/demo-valence_arousal@champion", uri)
+        mlflow.set_tracking_uri(uri)
+        model = mlflow.pyfunc.load_model("models:/demo-valence_arousal@champion")
+        example = model.input_example
+    finally:
+        mlflow.set_tracking_uri(None)  # pyright: ignore[reportArgumentType]
+    assert deployed.dimensions == ("valence", "arousal")
+    predicted = model.predict(example)
+    assert list(predicted.columns) == ["valence", "arousal", "modalities_used"]
+    assert predicted["modalities_used"].tolist() == ["a,v,t", "a"] and predicted.notna().all(axis=None)
+
+
+def test_every_row_is_trained_and_stored(studied):
+    deployment, metadata = studied
+    found = deployment.query("SELECT DISTINCT experiment FROM results WHERE family = 'omg_study'")
+    assert set(found["experiment"]) == ROWS and metadata["trainings"] == len(ROWS)
+
+
+def test_the_page_shows_tables_pictures_and_what_was_there(studied):
+    deployment, metadata = studied
+    page = (deployment.places.reports / "demo" / "evaluation.html").read_text()
+    for text in ("5Conv2D", "GammaLab (VA)", "MobileNetV3-Small + GRU", "Preset debug."):
+        assert text in page and text.replace("Preset debug.", "5Conv2D") in metadata["tables"]
+    assert {"tables", "findings"} <= set(metadata)
+
+
+def test_an_unchanged_study_trains_nothing(studied):
+    deployment, _ = studied
+    result, metadata = deployment.study("omg_study")
+    assert result.success and metadata["reused"] == metadata["trainings"]
+
+
+def test_another_loss_is_another_training(studied):
+    deployment, _ = studied
+    result, metadata = deployment.study("omg_study", loss="mse", experiments=["multimodal"])
+    assert result.success and metadata["reused"] == 0
+    result, _ = deployment.study("omg_study", loss="hinge")
+    assert not result.success
+
+
+def test_rows_whose_features_are_not_stored_are_left_out_and_refused_by_name(studied):
+    deployment, _ = studied
+    store = deployment.resources["store"]
+    store.load_parts("demo", "mfcc", "acoustic", [], [])  # no utterance has it any more
+    result, metadata = deployment.study("omg_study")
+    assert result.success and "feature set mfcc is not stored" in metadata["tables"]
+    result, _ = deployment.study("omg_study", experiments=["conv2d_5_mfcc"])
+    assert not result.success
