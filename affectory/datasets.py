@@ -100,7 +100,7 @@ class Dataset:
     def labelled(self) -> np.ndarray:
         """bool [N]: of a class, or with a value in at least one dimension."""
         known = np.isfinite(self.labels) if self.dimensions else self.labels[:, None] >= 0
-        return known.any(axis=1)
+        return np.asarray(known.any(axis=1))
 
     @property
     def modalities(self) -> tuple[Modality, ...]:
