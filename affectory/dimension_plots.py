@@ -29,7 +29,6 @@ ROW_COLOURS = {
     MULTIMODAL["acoustic"][0]: "#009e73",
     MULTIMODAL["visual"][0]: "#cc79a7",
     MULTIMODAL["textual"][0]: "#e69f00",
-    MULTIMODAL["mean_predictor"][0]: "#86909d",
     MULTIMODAL["shuffled_labels"][0]: "#bcc3cc",
 }
 SCALES = {"valence": (-1.0, 1.0), "arousal": (0.0, 1.0)}

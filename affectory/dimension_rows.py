@@ -33,10 +33,9 @@ MULTIMODAL: Rows = {
     "acoustic": ("Acoustic alone", "the same network on sound alone"),
     "visual": ("Visual alone", "the same network on faces alone"),
     "textual": ("Textual alone", "the same network on words alone"),
-    "mean_predictor": ("Mean predictor (control)", "control: the training mean, a constant, whose CCC is 0"),
     "shuffled_labels": ("Labels shuffled (control)", "control: training labels shuffled among the training rows"),
 }
-CONTROLS = ("mean_predictor", "shuffled_labels")
+CONTROLS = ("shuffled_labels",)
 SINGLE = ("acoustic", "visual", "textual")
 
 BACKBONES = {

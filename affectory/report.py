@@ -14,6 +14,7 @@ import pandas as pd
 from jinja2 import Environment, StrictUndefined
 
 from affectory import plots, tables
+from affectory.dimension_findings import findings
 from affectory.dimension_section import dimension_section
 from affectory.report_data import (
     CorpusFacts,
@@ -39,6 +40,7 @@ from affectory.report_summary import (
     score,
     summary,
 )
+from affectory.study_kinds import OMG_STUDY
 from affectory.study_section import study_section
 from affectory.tables import AVERAGE, experiment_title, metric_title, records
 from affectory.vocabulary import MODALITIES, Split
@@ -67,7 +69,7 @@ def render_report(data: ReportData) -> str:
         corpus=data.corpus,
         facts=data.facts,
         provenance=data.provenance,
-        results_summary=results_summary(data),
+        results_summary=[*results_summary(data), *(findings(study)[0] for study in data.dimensions)],
         corpus_summary=corpus_summary(data),
         notes=notes(data),
         studies=[_study(data, family) for family in sorted(set(data.results["family"]))],
@@ -212,9 +214,11 @@ def _quarantine(facts: CorpusFacts) -> dict[str, Any]:
 
 def _runs(data: ReportData) -> list[dict[str, Any]]:
     """One entry a run (experiment, fold, seed); what was trained only where a single fold makes it unambiguous."""
-    single = len(set(data.results["fold"])) == 1
+    deployed = [study.results for study in data.dimensions if study.study != OMG_STUDY]
+    results = pd.concat([data.results, *deployed])
+    single = len(set(results["fold"])) == 1
     runs: dict[tuple[str, int, int], dict[str, Any]] = {}
-    for row in records(data.results):
+    for row in records(results):
         runs.setdefault((row["experiment"], row["fold"], row["seed"]), row)
     order = tables.in_order(experiment for experiment, _, _ in runs)
     return [

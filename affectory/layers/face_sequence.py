@@ -21,6 +21,7 @@ CONV1D_4 = "conv1d_4"
 TEMPORAL = (*RECURRENT, CONV1D_4)
 KERNELS = (2, 3, 4, 5)  # frames
 FILTERS = 128  # of each kernel
+PICTURES = 64  # that a network reads at a time where it does not learn
 
 
 class FaceSequence(nn.Module):
@@ -73,8 +74,10 @@ class FaceSequence(nn.Module):
         """What a temporal layer sees of frames [N, ..]: [N, D]."""
         if self.backbone is None:
             return frames
-        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
+        if torch.is_grad_enabled() and not self.frozen:
             return self.backbone(as_images(frames))
+        with torch.no_grad():  # a few at a time: nothing of them is kept
+            return torch.cat([self.backbone(as_images(some)) for some in frames.split(PICTURES)])
 
 
 class _LastState(nn.Module):

@@ -1,0 +1,84 @@
+"""Real speech and real faces through every network of valence and arousal once: a score, and a step of training."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from affectory.datasets import Dataset, Sequences
+from affectory.experiments import Fold, train_experiment
+from affectory.features import Segment, find_feature_set
+from affectory.models import FAMILIES
+from affectory.study_rows import Row, omg_rows
+from affectory.vocabulary import DIMENSIONS, Modality
+
+pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
+
+ROWS = {row.name: row for row in omg_rows("paper", Modality) if row.feature_sets and not row.config.pretrained}
+SOUND = [name for name, row in ROWS.items() if row.family == "audio_cnn"]
+# A face's vectors need ImageNet's weights, which are not everywhere: the same networks with random ones.
+FACES = [name for name, row in ROWS.items() if row.family == "face_sequence" and name.endswith("_random")]
+
+
+@pytest.fixture(scope="module")
+def speech(real_corpora: Path) -> list[Path]:
+    table = pd.read_csv(real_corpora / "ravdess" / "utterances.csv")
+    return [real_corpora / "ravdess" / media for media in table["media"].iloc[::150]]
+
+
+@pytest.fixture(scope="module")
+def films(real_corpora: Path) -> list[Path]:
+    return sorted((real_corpora / "clips" / "media").glob("*.mpg"))
+
+
+@pytest.fixture(scope="module")
+def read() -> dict[tuple[str, int], Dataset]:
+    return {}
+
+
+def dataset(read: dict, name: str, media: list[Path]) -> Dataset:
+    """The files as utterances; labels are made up: what is learned from them is not looked at."""
+    feature_set, n = find_feature_set(name), len(media)
+    if (name, n) not in read:
+        seen = feature_set.modality is Modality.VISUAL
+        segments = [Segment(utterance_id=path.stem, media=path, has_audio=True, has_video=seen) for path in media]
+        rows = [next(iter(feature_set.extract([segment]))) for segment in segments]
+        assert all(row.valid for row in rows)
+        labels = np.stack([np.linspace(-0.9, 0.9, n), np.linspace(0.1, 0.9, n)], axis=1).astype(np.float32)
+        sequences = {
+            feature_set.modality: Sequences.from_rows(name, [row.frames for row in rows], feature_set.width, "1")
+        }
+        splits = ["train"] * (n - 2) + ["val", "test"]
+        ids, nobody = [path.stem for path in media], [""] * n
+        read[name, n] = Dataset(ids, labels, (), sequences, nobody, nobody, splits, DIMENSIONS)
+    return read[name, n]
+
+
+def scored_and_trained(row: Row, data: Dataset) -> None:
+    fold = Fold(data, torch.device("cpu"))
+    inputs, packed = fold.packed(row.config.preparation)
+    model = FAMILIES[row.family].build(row.config, inputs, DIMENSIONS, seed=0).eval()
+    with torch.inference_mode():
+        batch = packed.batch(np.arange(len(packed)))
+        values, encoded = model(batch), model.encoders(batch, batch.available)  # pyright: ignore[reportAttributeAccessIssue]
+    assert values.isfinite().all()
+    assert (values[:, 0].abs() <= 1).all() and ((values[:, 1] >= 0) & (values[:, 1] <= 1)).all()
+    assert len(encoded.unique(dim=0)) == len(packed)  # utterances differ
+    once = replace(row.config, schedule=replace(row.config.schedule, constant_epochs=1, decay_epochs=0))
+    trained = train_experiment(row.family, once, fold, seed=0)
+    assert np.isfinite(trained.fit.history[0]["loss/ccc"])
+
+
+@pytest.mark.parametrize("name", SOUND)
+def test_real_speech_goes_through_every_network_of_sound(name: str, speech, read):
+    row = ROWS[name]
+    scored_and_trained(row, dataset(read, row.feature_sets[0], speech))
+
+
+@pytest.mark.parametrize("name", FACES)
+def test_real_faces_go_through_every_network_of_faces(name: str, films, read):
+    row = ROWS[name]
+    scored_and_trained(row, dataset(read, row.feature_sets[0], films))
