@@ -12,7 +12,16 @@ import pandas as pd
 
 from affectory import tables
 from affectory.dimension_data import OMG_STUDY, DimensionData
-from affectory.dimension_rows import AUDIO, AUDIO_FEATURES, MULTIMODAL, PUBLISHED, SLIDES_NUMBERS, in_order, title
+from affectory.dimension_rows import (
+    AUDIO,
+    AUDIO_FEATURES,
+    CONTROLS,
+    MULTIMODAL,
+    PUBLISHED,
+    SLIDES_NUMBERS,
+    in_order,
+    title,
+)
 from affectory.dimension_values import (
     AUDIO_GROUP,
     FACES_GROUP,
@@ -119,7 +128,8 @@ def published_table(data: DimensionData) -> Grid | None:
     if data.study != OMG_STUDY or not any(groups.values()):
         return None
     audio = {*groups[AUDIO_GROUP], *groups[FEATURES_GROUP]}
-    kinds = {"Sound": audio, "Faces": groups[FACES_GROUP], "Together": set(FUSED)}
+    others = set(groups[MODALITIES_GROUP]) - {*CONTROLS, *FUSED}
+    kinds = {"Sound": audio, "Faces": groups[FACES_GROUP], "Together": set(FUSED), "Alone": others}
     picked = {kind: name for kind, names in kinds.items() if (name := best_by_validation(data, names))}
     columns = _columns(data, [f"ccc_{name}" for name in data.shown], list(picked.values()))
     ours = tuple((f"{kind}: {title(name)}", _line(columns, name)) for kind, name in picked.items())

@@ -33,7 +33,7 @@ def make_folds(utterances: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, str]:
     if not (given == Split.TRAIN).any():
         raise ValueError("the given splits have no train part; give one in utterances.csv or leave the column empty")
     notes = ["The given splits are kept"]
-    if not (given == Split.TEST).any():
+    if (given == Split.VAL).any() and not (given == Split.TEST).any():
         given = given.mask(given == Split.VAL, Split.TEST)
         notes.append("the given val part is the test part, as none was given")
     if not (given == Split.VAL).any():

@@ -9,6 +9,7 @@ import pandas as pd
 from affectory.dimension_data import DimensionData
 from affectory.dimension_report import findings, pictures, to_markdown
 from affectory.features.faces import pictures as face_pictures
+from affectory.study_kinds import OMG_STUDY
 from affectory.study_rows import SOUNDS
 from affectory.vocabulary import DIMENSIONS
 from ops.study import Study, StudyConfig
@@ -68,7 +69,7 @@ def dimension_data(
         results=results,
         predictions=predictions,
         curves=_curves(store, tracking, keys),
-        **_what_models_read(store, corpus),
+        **({} if name != OMG_STUDY and _is_studied(store, corpus) else _what_models_read(store, corpus)),
     )
 
 
@@ -86,6 +87,11 @@ def _curves(store: FeatureStore, tracking: Tracking, keys: list[str]) -> pd.Data
     for _, row in store.query(FIRST_RUN, [*keys, PICTURED]).iterrows():
         return tracking.history(str(row["run_id"])).assign(experiment=PICTURED, seed=row["seed"])
     return pd.DataFrame(columns=["experiment", "seed", "epoch", "name", "value"])
+
+
+def _is_studied(store: FeatureStore, corpus: str) -> bool:
+    """omg_study has a section on the page, where what is read is shown."""
+    return len(store.query("SELECT 1 FROM results WHERE corpus = ? AND family = ? LIMIT 1", [corpus, OMG_STUDY])) > 0
 
 
 def _what_models_read(store: FeatureStore, corpus: str) -> dict[str, Any]:

@@ -219,24 +219,38 @@ def _keeping(row: Row, keep: str) -> Row:
 
 
 def _feedable(study: Study, config: StudyConfig, rows: Sequence[Row]) -> tuple[list[Row], dict[str, str]]:
-    """The rows that can be trained, and why others cannot; dg.Failure where those were asked for by name."""
+    """The rows that can be trained, and in short why others cannot; the log says of each what would help.
+
+    dg.Failure where those were asked for by name.
+    """
     stored = {name for names in study.store.feature_sets(study.corpus).values() for name in names}
     left_out: dict[str, str] = {}
+    remedies: dict[str, str] = {}
     for row in rows:
         if absent := sorted(set(row.feature_sets) - stored):
             of = "acoustic_features" if row.family == "audio_cnn" else "visual_features"
-            left_out[row.experiment] = f"feature set {absent[0]} is not stored; name it in the feature_sets of {of}"
-        elif getattr(row.config, "pretrained", False):
-            try:
-                imagenet_weights(getattr(row.config, "architecture", "") or row.config.backbone)
-            except WeightsError as error:
-                left_out[row.experiment] = str(error)
-    asked = [f"{name}: {why}" for name, why in left_out.items() if name in config.experiments]
+            left_out[row.experiment] = f"what they read is not in the feature_sets of {of}"
+            remedies[row.experiment] = f"feature set {absent[0]} is not stored; name it in the feature_sets of {of}"
+        elif problem := _no_weights(row):
+            left_out[row.experiment] = "ImageNet’s weights are not here"
+            remedies[row.experiment] = problem
+    asked = [f"{name}: {remedy}" for name, remedy in remedies.items() if name in config.experiments]
     if asked:
         raise dg.Failure(f"rows that were asked for cannot be trained: {'; '.join(asked)}")
-    for name, why in left_out.items():
-        study.say(f"{name} is left out: {why}")
+    for name, remedy in remedies.items():
+        study.say(f"{name} is left out: {remedy}")
     return [row for row in rows if row.experiment not in left_out], left_out
+
+
+def _no_weights(row: Row) -> str:
+    """What is wrong with the published weights that training the row starts from; empty where nothing is."""
+    if not getattr(row.config, "pretrained", False):
+        return ""
+    try:
+        imagenet_weights(row.config.architecture if row.family == "audio_cnn" else row.config.backbone)
+    except WeightsError as error:
+        return str(error)
+    return ""
 
 
 def _digest_of(study: Study, feature_sets: tuple[str, ...]) -> str:

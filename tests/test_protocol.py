@@ -33,6 +33,13 @@ def test_a_given_val_part_becomes_the_test_part_and_val_is_carved_out_by_speaker
     assert "the given val part is the test part" in note and "val carved out of train disjoint by speaker" in note
 
 
+def test_where_only_train_is_given_both_others_are_carved_out_and_the_note_speaks_of_no_given_val_part():
+    utterances = corpus(split=["train"] * 20, speaker=[f"s{row // 2}" for row in range(20)])
+    folds, note = make_folds(utterances, seed=0)
+    assert folds["split"].value_counts().to_dict() == {"train": 12, "val": 4, "test": 4}
+    assert "given val part" not in note and "val and test carved out of train disjoint by speaker" in note
+
+
 def test_without_splits_speakers_and_dialogues_stay_together():
     dialogues = [f"d{row // 3}" for row in range(60)]
     speakers = [f"s{row // 6}" for row in range(60)]  # each speaker has two dialogues
