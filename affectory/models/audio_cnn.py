@@ -18,7 +18,14 @@ from affectory.family import Schedule, experiments_of, restored, seeded
 from affectory.imagenet import imagenet_weights
 from affectory.inputs import FRAMES, ModalityInput, Preparation
 from affectory.layers.spectrogram import ARCHITECTURES, spectrogram_encoder
-from affectory.models.of_dimensions import SLIDES, OfDimensions, OneEncoder, only_input
+from affectory.models.of_dimensions import (
+    LARGE_NETWORK_RATE,
+    SLIDES,
+    SMALL_CORPORA,
+    OfDimensions,
+    OneEncoder,
+    only_input,
+)
 from affectory.vocabulary import Modality
 
 DEPLOYED = ()  # rows of a study
@@ -50,20 +57,26 @@ def experiments(preset: str = "default") -> dict[str, Config]:
     return experiments_of("audio_cnn", PRESETS, preset)
 
 
-def _rows(schedule: Schedule, **changes: Any) -> dict[str, Config]:
-    rows = {name: Config(architecture=name, schedule=schedule, **changes) for name in ARCHITECTURES}
+def _rows(schedule: Schedule) -> dict[str, Config]:
+    rows = {name: Config(architecture=name, schedule=schedule) for name in ARCHITECTURES}
     return rows | {f"{name}_pretrained": replace(rows[name], pretrained=True) for name in OF_IMAGENET}
 
 
-_FASTER = replace(SLIDES, learning_rate=1e-2, last_learning_rate=1e-4)
+def _adam(**changes: Any) -> dict[str, Config]:
+    """The large networks at a lower rate."""
+    small = replace(SMALL_CORPORA, **changes)
+    large = replace(small, learning_rate=LARGE_NETWORK_RATE)
+    rows = _rows(small)
+    return {n: replace(row, schedule=large) if row.architecture in OF_IMAGENET else row for n, row in rows.items()}
+
+
 _TINY = Schedule(
     optimizer="sgd", constant_epochs=1, decay_epochs=1, batch_size=8, learning_rate=1e-2, select="ccc"
 )  # fmt: skip
 PRESETS = {
-    # Rates ten times the slides': theirs end on a corpus of hundreds of utterances before anything is learned.
-    "default": _rows(_FASTER),
+    "default": _adam(),
     "paper": _rows(SLIDES),
-    "quick": _rows(replace(_FASTER, constant_epochs=4, decay_epochs=8)),
+    "quick": _adam(constant_epochs=4, decay_epochs=8),
     # Tiny, for tests: torchvision's networks stay out.
     "debug": {
         name: Config(architecture=name, schedule=_TINY, window_frames=32, channels=4, dropout=0.0)

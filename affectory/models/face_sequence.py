@@ -17,7 +17,14 @@ from affectory.family import Schedule, experiments_of, restored, seeded
 from affectory.imagenet import backbone, imagenet_weights
 from affectory.inputs import AS_STORED, FRAMES, ModalityInput, Preparation
 from affectory.layers.face_sequence import TEMPORAL, FaceSequence
-from affectory.models.of_dimensions import SLIDES, OfDimensions, OneEncoder, only_input
+from affectory.models.of_dimensions import (
+    LARGE_NETWORK_RATE,
+    SLIDES,
+    SMALL_CORPORA,
+    OfDimensions,
+    OneEncoder,
+    only_input,
+)
 from affectory.vocabulary import Modality
 
 DEPLOYED = ()  # rows of a study
@@ -63,19 +70,19 @@ def experiments(preset: str = "default") -> dict[str, Config]:
     return experiments_of("face_sequence", PRESETS, preset)
 
 
-def _rows(pairs: Iterable[tuple[str, str]], schedule: Schedule, **changes: Any) -> dict[str, Config]:
+def _rows(pairs: Iterable[tuple[str, str]], schedule: Schedule) -> dict[str, Config]:
     """Each pair on ImageNet's weights and on random ones, and the GRU of the first backbone fine-tuned."""
-    rows = {f"{b}_{t}": Config(backbone=b, temporal=t, schedule=schedule, **changes) for b, t in pairs}
+    rows = {f"{b}_{t}": Config(backbone=b, temporal=t, schedule=schedule) for b, t in pairs}
     rows |= {f"{name}_random": replace(config, random_backbone=True) for name, config in rows.items()}
     name = f"{next(iter(rows.values())).backbone}_gru"
     for end in ("", "_random"):
-        few = replace(schedule, batch_size=8)  # rows, of 16 pictures: ResNet50 keeps some 25 MB of each while it learns
-        config = replace(rows[f"{name}{end}"], fine_tune=True, preparation=AS_STORED, schedule=few)
+        # 8 rows of 16 pictures: ResNet50 keeps some 25 MB of each while it learns.
+        along = replace(schedule, batch_size=8, learning_rate=min(schedule.learning_rate, LARGE_NETWORK_RATE))
+        config = replace(rows[f"{name}{end}"], fine_tune=True, preparation=AS_STORED, schedule=along)
         rows[f"{name}_fine_tuned{end}"] = config
     return rows
 
 
-_FASTER = replace(SLIDES, learning_rate=1e-2, last_learning_rate=1e-4)
 _TINY = Schedule(
     optimizer="sgd", constant_epochs=1, decay_epochs=1, batch_size=8, learning_rate=1e-2, select="ccc"
 )  # fmt: skip
@@ -83,7 +90,7 @@ _TINY = Schedule(
 
 def _quick() -> dict[str, Config]:
     """For a CPU: a small backbone too, and few epochs where one is trained along."""
-    rows = _rows((*SMALL, *PAIRS), _FASTER)
+    rows = _rows((*SMALL, *PAIRS), SMALL_CORPORA)
     few = {"constant_epochs": 2, "decay_epochs": 4}
     return {
         name: replace(config, schedule=replace(config.schedule, **few)) if config.fine_tune else config
@@ -92,8 +99,7 @@ def _quick() -> dict[str, Config]:
 
 
 PRESETS = {
-    # Rates ten times the slides': theirs end on a corpus of hundreds of utterances before anything is learned.
-    "default": _rows(PAIRS, _FASTER),
+    "default": _rows(PAIRS, SMALL_CORPORA),
     "paper": _rows(PAIRS, SLIDES),
     "quick": _quick(),
     # Tiny, for tests.

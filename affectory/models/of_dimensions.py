@@ -28,6 +28,9 @@ SLIDES = Schedule(
     optimizer="sgd", constant_epochs=10, decay_epochs=20, batch_size=32, learning_rate=1e-3, last_learning_rate=1e-6,
     select="ccc", clip=5.0,
 )  # fmt: skip
+# For corpora of hundreds of utterances: there a network that starts from chance learns nothing by the slides' rates.
+SMALL_CORPORA = Schedule(constant_epochs=10, decay_epochs=20, batch_size=32, learning_rate=1e-3, select="ccc", clip=5.0)
+LARGE_NETWORK_RATE = 3e-4  # in the place of 1e-3, where torchvision's networks learn
 
 
 class Encoders(Protocol):
