@@ -13,6 +13,7 @@ from affectory.study_kinds import OMG_STUDY
 from affectory.vocabulary import DIMENSIONS
 
 __all__ = ["OMG_STUDY", "DimensionData"]
+VAL_CCC = "val_ccc"  # `ccc` on the validation part: what a row may be chosen by
 
 # What each frame must hold; more columns do no harm.
 _COLUMNS = {

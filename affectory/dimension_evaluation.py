@@ -14,12 +14,11 @@ from affectory import metrics
 from affectory.batches import PackedFeatures
 from affectory.conditions import rows_under
 from affectory.datasets import Dataset, dialogue_numbers
+from affectory.dimension_data import VAL_CCC
 from affectory.evaluation import logits_under
 from affectory.family import Model
 from affectory.rescaling import fit_rescaling, fit_window, smoothed
 from affectory.vocabulary import Condition, conditions
-
-VAL_CCC = "val_ccc"  # `ccc` on the validation part: what a row may be chosen by
 
 
 def evaluate_dimensions(
@@ -50,7 +49,7 @@ def evaluate_dimensions(
             fitted_on[place][_tested(data, val, condition)],
         )
         after, measured = {"": guess}, {}
-        if np.isfinite(dataset.labels[fit]).any(0).all():
+        if np.isfinite(dataset.labels[fit]).any():
             after |= _after_training(dataset, fit, of_val, tested, guess)
             measured[VAL_CCC] = metrics.mean_ccc(dataset.labels[fit], of_val)
         measured |= _measured(dataset, tested, after)
@@ -82,11 +81,18 @@ def _tested(data: PackedFeatures, rows: np.ndarray, condition: Condition) -> np.
 def _after_training(
     dataset: Dataset, val: np.ndarray, of_val: np.ndarray, rows: np.ndarray, predicted: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """prefix -> predictions [n, V], changed as is fitted on the rows `val` and their predictions."""
-    scale, shift = fit_rescaling(of_val, dataset.labels[val])
-    windows = fit_window(of_val, dataset.labels[val], [dataset.dialogues[row] for row in val])
-    smooth = smoothed(predicted, [dataset.dialogues[row] for row in rows], windows)
-    return {"rescaled_": predicted * scale + shift, "smoothed_": smooth}
+    """prefix -> predictions [n, V], changed as is fitted on the rows `val` and their predictions.
+
+    NaN in a dimension of which none of `val` has a label.
+    """
+    known = np.isfinite(dataset.labels[val]).any(0)
+    labels, of_val = dataset.labels[val][:, known], of_val[:, known]
+    scale, shift = fit_rescaling(of_val, labels)
+    windows = fit_window(of_val, labels, [dataset.dialogues[row] for row in val])
+    rescaled, smooth = np.full_like(predicted, np.nan), np.full_like(predicted, np.nan)
+    rescaled[:, known] = predicted[:, known] * scale + shift
+    smooth[:, known] = smoothed(predicted[:, known], [dataset.dialogues[row] for row in rows], windows)
+    return {"rescaled_": rescaled, "smoothed_": smooth}
 
 
 def _measured(dataset: Dataset, rows: np.ndarray, after: dict[str, np.ndarray]) -> Iterator[tuple[str, float]]:
@@ -98,6 +104,8 @@ def _measured(dataset: Dataset, rows: np.ndarray, after: dict[str, np.ndarray]) 
         if not known.any():
             continue
         for prefix, predicted in after.items():
+            if np.isnan(predicted[:, column]).any():
+                continue
             yield f"{prefix}ccc_{name}", metrics.ccc(truth[known, column], predicted[known, column])
         labels, guess, videos = truth[known, column], after[""][known, column], dialogue[known]
         yield f"mse_{name}", metrics.mse(labels, guess)

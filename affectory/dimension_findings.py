@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from math import isnan
+from math import isnan, sqrt
 from statistics import mean
 from typing import Any
 
@@ -29,6 +29,8 @@ from affectory.dimension_values import (
     OfRuns,
     best_by_validation,
     cells_of,
+    condition_of,
+    fullest,
     rows_by_group,
     tested,
     values_of,
@@ -108,16 +110,16 @@ def _ranked(where_: str, found: Mapping[str, OfRuns], called: Mapping[str, str])
 
 
 def _augmentation(data: DimensionData) -> list[str]:
-    """What training on missing conditions brings, in the mean over them and with every modality there."""
+    """What training on missing conditions brings, in the mean over them and with the most that was tested."""
     told = []
     missing = missing_phrase(tested(data, FUSED))
-    for condition, place in ((AVERAGE, f"in the mean over the {missing}"), ("", "with every modality there")):
+    for condition, place in ((AVERAGE, f"in the mean over the {missing}"), ("", f"under {_fullest(data, FUSED)}")):
         found = {name: runs for name, runs in values_of(data, _mean(data), condition).items() if name in FUSED}
         if len(found) == len(FUSED):
             full, augmented = (found[name] for name in FUSED)
             gap = _gap(augmented, full, "training on full rows alone")
             told.append(f"{place} it reaches {score(mean(augmented.values()))}, {gap}")
-    return [f"Training on missing conditions, {_mean_words(data)}: {'; '.join(told)}."] if told else []
+    return [f"Training on missing conditions too, {_mean_words(data)}: {'; '.join(told)}."] if told else []
 
 
 def _modalities(data: DimensionData) -> list[str]:
@@ -130,19 +132,31 @@ def _modalities(data: DimensionData) -> list[str]:
             return []
         picked.append(best_by_validation(data, known) or _two_best(known)[0])
     fused, single = picked
-    how = "each chosen on validation" if best_by_validation(data, FUSED) else "each the best of these very numbers"
+    validated = all(best_by_validation(data, names) for names in (FUSED, SINGLE))
+    how = "each chosen on validation" if validated else "each the best of these very numbers"
     gap = _gap(found[fused], found[single], f"the best single modality ({title(single)})")
     reached = f"{_mean_words(data)} {score(mean(found[fused].values()))}"
-    return [f"{title(fused)}, with every modality there, reaches {reached}, {gap}; {how}."]
+    return [f"{title(fused)}, under {_fullest(data, [fused])}, reaches {reached}, {gap}; {how}."]
+
+
+def _fullest(data: DimensionData, names: Iterable[str]) -> str:
+    return fullest({condition_of(data, name) for name in names})
 
 
 def _controls(data: DimensionData) -> list[str]:
     """What must be near nothing."""
     cells = cells_of(data, _mean(data), CONTROLS)
     told = [f"{title(name).removesuffix(' (control)').lower()} {_value(cell)}" for name, cell in cells.items()]
-    far = [title(name) for name, cell in cells.items() if abs(cell.mean) > max(0.05, 2 * _known(cell.deviation))]
-    leak = f"; farther from 0 than two deviations and 0.05, look for a leak: {joined(far)}" if far else ""
+    tested_on = _n_tested(data, CONTROLS)
+    chance = 2 / sqrt(tested_on) if tested_on else 0.05  # some two deviations of the CCC of a guess
+    far = [title(name) for name, cell in cells.items() if cell.mean > max(chance, 2 * _known(cell.deviation))]
+    leak = f"; above what chance gives on so few utterances, look for a leak: {joined(far)}" if far else ""
     return [f"Controls, which must be near 0, {_mean_words(data)}: {joined(told)}{leak}."] if told else []
+
+
+def _n_tested(data: DimensionData, names: Iterable[str]) -> int:
+    """Test utterances of these rows, all conditions together."""
+    return data.predictions.loc[data.predictions["experiment"].isin(list(names)), "utterance_id"].nunique()
 
 
 def _left_out(data: DimensionData) -> list[str]:
@@ -161,6 +175,10 @@ def _scope(data: DimensionData) -> list[str]:
     else:
         few = " Fewer than three runs test nothing." if runs < 3 else ""
         first = f"± is one standard deviation over {runs_phrase(data.results)}; of a difference, paired by run.{few}"
+    counts = sorted({_n_tested(data, [name]) for name in set(data.predictions["experiment"])})
+    if counts:
+        few = f"{counts[0]} to {counts[-1]}" if counts[0] < counts[-1] else f"{counts[0]}"
+        first += f" Each row is tested on {few} utterances: those that have what it reads."
     return [f"{first} Where a row is called best by its test score, neither the spread nor a p allows for the choice."]
 
 

@@ -48,7 +48,7 @@ def pictures(data: DimensionData, form: Form = "png") -> dict[str, bytes]:
         found[CONDITIONS] = condition_panels(table, form=form)
     if points := points_of(data, shown_predictions(data)):
         found[AGREEMENT] = agreement(points, form=form)
-        found[TIMELINE] = timeline(points_of(data, longest_video(data)), form=form)
+        found[TIMELINE] = timeline(points_along(data, longest_video(data)), form=form)
     if loss_names(data.curves) or score_names(data.curves):
         found[CURVES] = learning_curves(data.curves, form=form)
     if any(frames.size for frames in data.sounds.values()):
@@ -93,6 +93,19 @@ def longest_video(data: DimensionData) -> pd.DataFrame:
         return rows
     lengths = rows.groupby("dialogue_id", sort=True)["utterance_id"].nunique()
     return where(rows, dialogue_id=lengths.idxmax()).sort_values("place", kind="stable")
+
+
+def points_along(data: DimensionData, rows: pd.DataFrame) -> dict[str, Points]:
+    """As points_of, every dimension at the same utterances: NaN where one of them has no label."""
+    places = sorted(set(rows["place"]))
+    return points_of(
+        data,
+        pd.concat(
+            where(rows, dimension=name).set_index("place").reindex(places).assign(dimension=name)
+            for name in data.shown
+            if name in set(rows["dimension"])
+        ),
+    )
 
 
 def points_of(data: DimensionData, rows: pd.DataFrame) -> dict[str, Points]:

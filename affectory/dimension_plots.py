@@ -21,6 +21,7 @@ from affectory.dimension_rows import MULTIMODAL
 from affectory.metrics import ccc
 from affectory.plots import COLOURS, INK, MUTED, STYLE, Form, experiment_colours, render, shorten
 from affectory.tables import AVERAGE, Cell, cells, columns_of, condition_title
+from affectory.vocabulary import SCALES
 
 DIMENSION_COLOURS = {"valence": COLOURS[0], "arousal": COLOURS[1]}
 ROW_COLOURS = {
@@ -31,7 +32,6 @@ ROW_COLOURS = {
     MULTIMODAL["textual"][0]: "#e69f00",
     MULTIMODAL["shuffled_labels"][0]: "#bcc3cc",
 }
-SCALES = {"valence": (-1.0, 1.0), "arousal": (0.0, 1.0)}
 FRAMES_HZ = 31.25
 RANGE_DB = 80.0
 _HIGHEST_HZ = 8000

@@ -182,7 +182,7 @@ def runs_note(data: DimensionData, names: Sequence[str]) -> str:
     parts = {"val": "the validation part", "test": "the test part"}
     chosen = sorted({str(name) for name in results["selected_on"].dropna()} - {""})
     selected = ", ".join(parts.get(name, name) for name in chosen)
-    return f"{told} The checkpoint of each run was selected on {selected}." if selected else told
+    return f"{told} The epoch of each run was selected on {selected}." if selected else told
 
 
 def _columns(

@@ -11,13 +11,12 @@ from statistics import mean, stdev
 import pandas as pd
 
 from affectory import tables
-from affectory.dimension_data import DimensionData
+from affectory.dimension_data import VAL_CCC, DimensionData
 from affectory.dimension_rows import AUDIO, AUDIO_FEATURES, face_row, in_order
 from affectory.report_data import where
 from affectory.tables import DIGITS, Cell
 
 TOTAL, MEAN = "total", "ccc"  # sum and mean of the dimensions' CCC
-BY_VALIDATION = "val_ccc"
 AUDIO_GROUP, FEATURES_GROUP, FACES_GROUP, MODALITIES_GROUP = "audio", "features", "faces", "modalities"
 FUSED = ("multimodal", "multimodal_augmented")
 OfRuns = dict[tuple[int, int], float]  # (fold, seed) -> value
@@ -37,7 +36,7 @@ def rows_by_group(data: DimensionData) -> dict[str, list[str]]:
 def tested(data: DimensionData, names: Iterable[str]) -> pd.DataFrame:
     """The results of these rows on the test part."""
     results = data.results.loc[data.results["experiment"].isin(list(names))]
-    return results.loc[results["metric"] != BY_VALIDATION]
+    return results.loc[results["metric"] != VAL_CCC]
 
 
 def values_of(data: DimensionData, metric: str, condition: str = "") -> dict[str, OfRuns]:
@@ -80,6 +79,18 @@ def cells_of(data: DimensionData, metric: str, names: Sequence[str], *, marked: 
 
 
 def best_by_validation(data: DimensionData, names: Iterable[str]) -> str:
-    """The row whose kept epochs score highest on validation, mean over runs; "" where no row was validated."""
-    found = {name: mean(runs.values()) for name, runs in values_of(data, BY_VALIDATION).items() if name in set(names)}
+    """The row whose kept epochs score highest on validation, mean over runs; "" where no row was validated.
+
+    Each under the condition that its test score is of: another says nothing of it.
+    """
+    found = {}
+    for name in names:
+        runs = values_of(data, VAL_CCC, condition_of(data, name)).get(name, {})
+        if runs:
+            found[name] = mean(runs.values())
     return max(found, key=lambda name: found[name], default="")
+
+
+def condition_of(data: DimensionData, name: str) -> str:
+    """The fullest condition that the row was tested under."""
+    return fullest(set(tested(data, [name])["condition"]))

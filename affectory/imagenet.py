@@ -19,6 +19,7 @@ from functools import lru_cache
 from http.client import HTTPException
 from math import isqrt
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -81,8 +82,14 @@ def imagenet_weights(name: str) -> tuple[dict[str, Tensor], str]:
     import torch
 
     sha256 = weights_sha256(name)
-    weights = torch.load(_file(name), map_location="cpu", weights_only=True)
-    return {_present_name(key): value for key, value in weights.items()}, sha256
+    try:
+        weights = torch.load(_file(name), map_location="cpu", weights_only=True)
+        return {_present_name(key): value for key, value in weights.items()}, sha256
+    except (AttributeError, OSError, RuntimeError, UnpicklingError) as error:
+        raise WeightsError(
+            f"{_file(name).name} in {_file(name).parent} holds no weights ({type(error).__name__}); remove it and "
+            f"fetch it again from {_address(name)}"
+        ) from error
 
 
 def weights_sha256(name: str) -> str:

@@ -69,7 +69,10 @@ def render_report(data: ReportData) -> str:
         corpus=data.corpus,
         facts=data.facts,
         provenance=data.provenance,
-        results_summary=[*results_summary(data), *(findings(study)[0] for study in data.dimensions)],
+        results_summary=[
+            *results_summary(data),
+            *(f"Valence and arousal: {findings(study)[0]}" for study in data.dimensions),
+        ],
         corpus_summary=corpus_summary(data),
         notes=notes(data),
         studies=[_study(data, family) for family in sorted(set(data.results["family"]))],

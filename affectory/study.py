@@ -170,13 +170,20 @@ def _keep_trained(cell: Cell, row: Row, folder: Path, trained: Trained, fold: Fo
         values = pd.concat([values, measured])
     if f"{WATCHED}/weighted_f1" in trained.fit.history[0]:
         values = pd.concat([values, _best_on_test(trained.fit.history, under[-1])])
+    values = values.assign(selected_on=_selected_on(trained))
     _keep(folder, {"results": values, **tables}, facts, trained)
+
+
+def _selected_on(trained: Trained) -> str:
+    """`val`, or `nothing` where the last epoch is kept, also for want of validation rows."""
+    selected = trained.config.schedule.keep == "best" and np.isfinite(trained.fit.best_score)
+    return "val" if selected else "nothing"
 
 
 def _dimension_tables(trained: Trained, fold: Fold, under: Sequence[Condition]) -> dict[str, pd.DataFrame]:
     rows = _tested(fold, under)
     values, predictions = evaluate_dimensions(trained.model, trained.data, fold.dataset, rows, fold.val, under)
-    return {"results": values, "dimension_predictions": predictions}
+    return {"results": values.assign(selected_on=_selected_on(trained)), "dimension_predictions": predictions}
 
 
 def _keep(

@@ -22,6 +22,7 @@ from affectory.vocabulary import Condition
 WATCHED = "watched"  # begins the names of what is only looked at
 NOTHING = np.zeros(0, np.int64)
 Callback = Callable[[int, dict[str, float]], None]  # epoch counted from 1, and what was measured
+_PATIENCE = 3.0  # so many times the usual pause for each second that saving took: VGG16's checkpoint is 2 GB
 _POOL_BATCHES = 8  # of so many batches the rows are sorted by length, which leaves little padding and enough chance
 
 
@@ -71,7 +72,7 @@ def fit(
     state = _Progress(schedule.keep, identity=f"{seed} {asdict(schedule)} {last} {under} {len(train)} {len(val)}")
     if checkpoint is not None and checkpoint.exists():
         state.load(checkpoint, model, optimizer)
-    masks, saved_at = condition_masks(under, data.modalities), monotonic()
+    masks, save_from = condition_masks(under, data.modalities), monotonic() + checkpoint_every_s
     with torch.random.fork_rng(devices=[data.device] if data.device.type == "cuda" else []):
         for epoch in range(len(state.history), last):
             totals = _train_epoch(model, data, train, masks, optimizer, schedule, seed, epoch)
@@ -80,9 +81,11 @@ def fit(
             state.keep(model, measured)
             for callback in callbacks:
                 callback(epoch + 1, measured)
-            if checkpoint is not None and (epoch + 1 == last or monotonic() - saved_at >= checkpoint_every_s):
+            if checkpoint is not None and (epoch + 1 == last or monotonic() >= save_from):
+                began = monotonic()
                 state.save(checkpoint, model, optimizer)
-                saved_at = monotonic()
+                ended = monotonic()
+                save_from = ended + checkpoint_every_s * max(1.0, _PATIENCE * (ended - began))
     model.load_state_dict(state.best)
     return Fit(state.best, state.best_epoch, state.best_score, state.history)
 

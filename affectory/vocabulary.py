@@ -79,5 +79,6 @@ UTTERANCE_COLUMNS: tuple[str, ...] = (
 
 # What annotators rate on a scale; each has a column of utterances.csv.
 DIMENSIONS: tuple[str, ...] = ("valence", "arousal")
+SCALES = {"valence": (-1.0, 1.0), "arousal": (0.0, 1.0)}  # of OMG-Emotion; a corpus's own may be wider
 
 DEPTHS = (1, 2, 4, 8, 16, 32)  # layers of graph convolution in MMGCN's published table

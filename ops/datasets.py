@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from affectory.datasets import Dataset
-from affectory.features import DEFAULT_SETS, FEATURE_SETS, find_feature_set
+from affectory.features import DEFAULT_SETS, FEATURE_SETS, FeatureSetError, find_feature_set
 from affectory.vocabulary import DIMENSIONS, MODALITIES, Modality
 from resources.feature_store import FeatureStore
 
@@ -147,9 +148,10 @@ def read_folds(
 
 
 def _version(feature_set: str) -> str:
-    """Of the extractor, which a model remembers; a ready-made set has none."""
+    """Of the extractor, which a model remembers; a ready-made set has none, nor one whose weights are not here."""
     if feature_set in FEATURE_SETS or feature_set.startswith("bert:"):
-        return find_feature_set(feature_set).version
+        with suppress(FeatureSetError):  # what is stored can be learned from all the same
+            return find_feature_set(feature_set).version
     return ""
 
 

@@ -1,6 +1,7 @@
 """Scoring finished runs on the test part under every condition, once each, into `results` and `predictions`."""
 
 from collections.abc import Sequence
+from math import isfinite
 
 import dagster as dg
 import pandas as pd
@@ -89,7 +90,8 @@ def keyed(run: Run, values: pd.DataFrame, predictions: pd.DataFrame) -> tuple[pd
     }
     if "dimension" not in predictions:
         predictions = with_probabilities(predictions)
-    return values.assign(selected_on="val", **keys), predictions.assign(**keys)
+    selected_on = "val" if isfinite(run.score) else "nothing"  # the last epoch, for want of validation rows
+    return values.assign(selected_on=selected_on, **keys), predictions.assign(**keys)
 
 
 def with_probabilities(predictions: pd.DataFrame) -> pd.DataFrame:

@@ -14,7 +14,7 @@ from affectory.study_kinds import KINDS, OMG_STUDY
 from ops.datasets import digest, read_dataset, stored_choice
 from ops.dimension_reporting import dimension_data
 from ops.study_reporting import study_data
-from ops.training import unfit
+from ops.training import beyond_scale, unfit
 from resources.feature_store import FeatureStore
 from resources.tracking import Tracking
 
@@ -63,6 +63,7 @@ FROM utterances WHERE corpus = $corpus
 def collect(store: FeatureStore, tracking: Tracking, corpus: Corpus, *, dagster_run_id: str) -> ReportData:
     """Everything on the page of a corpus."""
     datasets = {kind: read_dataset(store, corpus.name, of_dimensions=kind) for kind in (False, True)}
+    rated = datasets[True]
     deployed = {name: family.OF_DIMENSIONS for name, family in FAMILIES.items() if family.DEPLOYED}
     untrained = {name: why for name, kind in deployed.items() if (why := unfit(datasets[kind], name))}
     keys = [corpus.name, [name for name, of_dimensions in deployed.items() if not of_dimensions]]
@@ -73,13 +74,16 @@ def collect(store: FeatureStore, tracking: Tracking, corpus: Corpus, *, dagster_
     return ReportData(
         corpus=corpus.name,
         facts=corpus_facts(store, corpus),
-        provenance=_provenance(store, corpus.name, datasets[False] or datasets[True], dagster_run_id),
+        provenance=_provenance(store, corpus.name, datasets[False] or rated, dagster_run_id),
         results=results,
         predictions=store.query(PREDICTIONS, keys),
         history=history(tracking, results),
         studies=tuple(study for study in studies if study),
         dimensions=tuple(found for found in of_dimensions if found),
-        notes=tuple(f"No model of the family {name} was trained: {why}." for name, why in untrained.items()),
+        notes=(
+            *(f"No model of the family {name} was trained: {why}." for name, why in untrained.items()),
+            *(f"{sentence}." for sentence in (beyond_scale(rated) if rated else ())),
+        ),
     )
 
 

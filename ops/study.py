@@ -16,7 +16,7 @@ import pandas as pd
 from affectory.child_processes import Lost, run_as_completed
 from affectory.conditions import TRAINING_CONDITIONS
 from affectory.datasets import Dataset, save_dataset
-from affectory.dimension_evaluation import VAL_CCC
+from affectory.dimension_data import VAL_CCC
 from affectory.imagenet import WeightsError, imagenet_weights
 from affectory.inputs import speaker_normalised
 from affectory.models import FAMILIES
@@ -26,7 +26,7 @@ from affectory.study_rows import LINEAR_SVM, Row, mmgcn_rows, mmin_rows, omg_row
 from ops.datasets import digest, read_folds
 from ops.evaluation import with_probabilities
 from ops.progress import log_progress
-from ops.training import RECIPE, flattened, unfit
+from ops.training import RECIPE, beyond_scale, flattened, unfit
 from resources.compute import Compute
 from resources.feature_store import FeatureStore
 from resources.tracking import Tracking
@@ -148,11 +148,15 @@ def run_study(study: Study, config: StudyConfig, every: Callable[[Dataset], list
         if why := unfit(replace(dataset, splits=splits), study.family):
             study.say(f"{study.name} skipped for corpus {study.corpus}: fold {fold}: {why}")
             return None
+    for sentence in beyond_scale(dataset) if dataset.dimensions else ():
+        study.context.log.warning(sentence)
     rows, left_out = _feedable(study, config, _rows(config, dataset, every(dataset)))
     data_digest = digest(dataset)
     digests = {sets: _digest_of(study, sets) if sets else data_digest for sets in {row.feature_sets for row in rows}}
     places = list(_places(config, rows, parts, digests))
     known = _known(study, places)
+    for fingerprint in known:  # what a kill between delivery and removal left
+        shutil.rmtree(study.staging / fingerprint, ignore_errors=True)
     new = [place for place in places if place.fingerprint not in known]
     reused = len(places) - len(new)
     study.say(f"{study.name} of {study.corpus}: {len(places)} trainings, {reused} unchanged and reused")
@@ -412,7 +416,8 @@ def _add(tables: dict[str, list[pd.DataFrame]], place: Place, folder: Path, run_
     for name, parts in tables.items():
         if (file := folder / f"{name}.parquet").exists() and len(rows := pd.read_parquet(file)):
             keys = {"family": study, "experiment": place.experiment, "fold": place.fold}
-            keys |= {"selected_on": place.selected_on} if name == "results" else {}
+            if name == "results" and "selected_on" not in rows:
+                keys["selected_on"] = place.selected_on
             parts += [rows.assign(**keys, mlflow_run_id=run_id, seed=seed) for seed in place.seeds]
 
 

@@ -20,7 +20,7 @@ from affectory.family import Schedule
 from affectory.models import FAMILIES
 from affectory.protocol import leaks
 from affectory.tables import metric_title
-from affectory.vocabulary import Split
+from affectory.vocabulary import SCALES, Split
 from ops.datasets import digest, read_dataset
 from resources.compute import Compute
 from resources.feature_store import FeatureStore
@@ -101,6 +101,8 @@ def _open_session(
     fold = Fold(dataset, compute.torch_device())
     sizes = ", ".join(f"{len(dataset.rows(split))} {split}" for split in Split)
     context.log.info(f"corpus {corpus} on {fold.device}: {sizes} utterances of {', '.join(dataset.outputs)}")
+    for sentence in beyond_scale(dataset):
+        context.log.warning(sentence)
     checkpoints = Path(store.path).parent / "staging" / "checkpoints"
     return _Session(context, corpus, family, fold, digest(dataset), tracking, checkpoints)
 
@@ -113,15 +115,35 @@ def unfit(dataset: Dataset | None, family: str) -> str:
     for split in Split:
         if not len(dataset.rows(split)):
             return f"its {split} part has no labelled utterance with a modality"
-    found = len(np.unique(dataset.labels[dataset.rows(Split.TRAIN)], axis=0))
-    if found < 2:
-        return f"its training part has {found} {'value' if of_dimensions else 'class'}, at least 2 are needed"
+    learned = dataset.labels[dataset.rows(Split.TRAIN)]
+    for name, labels in zip(dataset.dimensions, learned.T, strict=True) if of_dimensions else [("class", learned)]:
+        if (found := len(np.unique(labels[np.isfinite(labels)]))) < 2:
+            of = f"value of {name}" if of_dimensions else name
+            return f"its training part has {found} {of}, at least 2 are needed"
     if torn := _torn(dataset):
         return f"{torn}; materialise missing_modality_sets anew"
     named = [name for name in dataset.dialogues if name]
     if FAMILIES[family].OF_DIALOGUES and len(set(named)) == len(named):
         return "every dialogue is a single utterance; name the dialogue_id of what was said together"
     return ""
+
+
+def beyond_scale(dataset: Dataset) -> list[str]:
+    """A sentence for each dimension whose training labels lie beyond its scale, which is widened to hold them."""
+    told, rows = [], dataset.rows(Split.TRAIN)
+    for name, labels in zip(dataset.dimensions, dataset.labels[rows].T, strict=True):
+        lowest, highest = SCALES[name]
+        known = np.isfinite(labels)
+        beyond = known & ~((labels >= lowest) & (labels <= highest))
+        if beyond.any():
+            first = dataset.utterance_ids[rows[np.flatnonzero(beyond)[0]]]
+            found = f"{beyond.sum()} of {known.sum()} training labels of {name} lie beyond {lowest:g}..{highest:g}"
+            scale = f"{labels[known].min():g}..{labels[known].max():g}"
+            told.append(
+                f"{found}, the first of utterance {first}: its scale is {scale}; where that is a slip, correct it in "
+                "utterances.csv"
+            )
+    return told
 
 
 def _torn(dataset: Dataset) -> str:

@@ -77,3 +77,12 @@ def test_a_row_that_lacks_one_dimension_counts_for_the_other_alone(trained):
 def test_without_validation_rows_nothing_is_fitted_after_training(trained):
     values, _ = evaluate_dimensions(trained.model, trained.data, DATASET, DATASET.rows("test"), DATASET.rows("val")[:0])
     assert not values["metric"].str.contains("rescaled|smoothed").any()
+
+
+def test_a_dimension_that_validation_does_not_rate_takes_nothing_from_the_other(trained):
+    some = replace(DATASET, labels=DATASET.labels.copy())
+    some.labels[some.rows("val"), 1] = np.nan
+    values, _ = evaluate_dimensions(trained.model, trained.data, some, some.rows("test"), some.rows("val"))
+    found = set(values["metric"])
+    assert {"val_ccc", "rescaled_ccc_valence", "smoothed_ccc_valence", "ccc_arousal"} <= found
+    assert not {"rescaled_ccc_arousal", "smoothed_ccc_arousal"} & found

@@ -191,10 +191,7 @@ def test_with_one_run_there_is_no_deviation():
 
 def test_the_note_says_who_has_fewer_runs():
     table = main_table(of_values({"vgg16": {"{a}": [0.1]}, "conv2d_5": {"{a}": [0.1, 0.2]}}), "audio")
-    assert (
-        table
-        and "; fewer runs: VGG16 (NP) (1). The checkpoint of each run was selected on the validation" in table.note
-    )
+    assert table and "; fewer runs: VGG16 (NP) (1). The epoch of each run was selected on the validation" in table.note
 
 
 def test_a_cell_with_two_values_is_refused():

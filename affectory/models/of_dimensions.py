@@ -3,7 +3,7 @@ r"""The form in which encoders are a model of valence and arousal: joined, one l
     $y_d = l_d + (u_d - l_d)\, s_d(w_d \cdot \mathrm{drop}(h))$, with $s$ from 0 to 1: a sigmoid for arousal and
     $(1 + \tanh)/2$ for valence; $l, u$ are the ends of the scale
 
-    $\mathcal L = \alpha (1 - \mathrm{CCC}) + \beta\, \mathrm{MSE}$
+    $\mathcal L = \alpha (1 - \mathrm{CCC}) + \beta\, \mathrm{MSE}$, both of $y_d / (u_d - l_d)$: CCC does not change
 
 Shapes: B rows, K ways of having modalities, M modalities, H width of what is joined, V dimensions.
 """
@@ -20,9 +20,8 @@ from affectory.batches import Batch
 from affectory.family import Schedule
 from affectory.inputs import ModalityInput
 from affectory.layers.concordance import concordance_loss, squared_error
-from affectory.vocabulary import Modality
+from affectory.vocabulary import SCALES, Modality
 
-SCALES = {"valence": (-1.0, 1.0), "arousal": (0.0, 1.0)}  # of OMG-Emotion
 # The slides: SGD with Nesterov's momentum, rates of 1e-3 to 1e-6, batches of 8 to 32; the epochs are not said.
 SLIDES = Schedule(
     optimizer="sgd", constant_epochs=10, decay_epochs=20, batch_size=32, learning_rate=1e-3, last_learning_rate=1e-6,
@@ -93,6 +92,7 @@ class OfDimensions(nn.Module):
     def begin(self, labels: Tensor) -> None:
         """Where labels [n, V] lie beyond SCALES, the scale is from the smallest to the largest of them."""
         self.pretrain()
+        labels = labels.to(self.lowest.device)
         lowest = torch.where(labels.isfinite(), labels, torch.inf).amin(0)
         highest = torch.where(labels.isfinite(), labels, -torch.inf).amax(0)
         beyond = (lowest < self.lowest) | (highest > self.highest)
@@ -110,9 +110,10 @@ class OfDimensions(nn.Module):
         return self.lowest + (self.highest - self.lowest) * share
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
-        predicted = self(batch)
+        scale = self.highest - self.lowest
+        predicted, labels = self(batch) / scale, batch.labels / scale
         terms = {"ccc": (self.ccc_weight, concordance_loss), "mse": (self.mse_weight, squared_error)}
-        return {name: weight * loss(predicted, batch.labels) for name, (weight, loss) in terms.items() if weight}
+        return {name: weight * loss(predicted, labels) for name, (weight, loss) in terms.items() if weight}
 
 
 def only_input(inputs: Mapping[Modality, ModalityInput], modality: Modality, family: str) -> ModalityInput:

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from affectory.batches import PackedFeatures
 from affectory.datasets import Sequences
@@ -59,18 +60,26 @@ def test_a_corpus_with_one_dimension_has_one_output():
     assert multimodal(alone)(packed(alone).batch(np.arange(4))).shape == (4, 1)
 
 
+def test_labels_may_lie_on_another_device_than_the_model_that_begins():
+    """As they do on a GPU, where the model follows only when training begins."""
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        model = multimodal()
+        model.begin(torch.empty(4, 2, device="cuda"))
+    assert model.lowest.device.type == "cpu"
+
+
 @pytest.mark.parametrize(("ccc", "mse", "terms"), [(1, 0, {"ccc"}), (0, 1, {"mse"}), (1, 2, {"ccc", "mse"})])
 def test_the_loss_is_of_the_terms_that_weigh_something(ccc: float, mse: float, terms: set[str]):
     assert set(multimodal(ccc_weight=ccc, mse_weight=mse).losses(packed().batch(np.arange(8)))) == terms
 
 
 def test_rows_without_a_label_are_learned_from_by_nobody():
-    batch = packed().batch(np.arange(8))
+    batch, learned = packed().batch(np.arange(8)), torch.arange(8) < 4
     model = multimodal().eval()
-    half = batch.with_labels_of(torch.arange(8) < 4)
-    changed = replace(half, labels=torch.where(torch.arange(8)[:, None] < 4, half.labels, torch.nan))
-    assert torch.equal(model.losses(half)["ccc"], model.losses(changed)["ccc"])
-    assert not torch.equal(model.losses(half)["ccc"], model.losses(batch)["ccc"])
+    half = batch.with_labels_of(learned)
+    others = {m: torch.where(learned[:, None, None], frames, frames + 9) for m, frames in half.frames.items()}
+    assert torch.equal(model.losses(half)["ccc"], model.losses(replace(half, frames=others))["ccc"])
+    assert not torch.equal(model.losses(batch)["ccc"], model.losses(replace(batch, frames=others))["ccc"])
 
 
 @pytest.mark.parametrize(("family", "came"), [("audio_cnn", "visual"), ("face_sequence", "acoustic")])
@@ -120,3 +129,13 @@ def test_pretrained_rows_start_from_imagenets_weights_when_training_begins(famil
 
 def small_audio():
     return DATASET.only([Modality.ACOUSTIC])
+
+
+def test_the_squared_error_is_of_shares_of_the_scale():
+    """So that it weighs the same beside CCC whatever the units."""
+    model, batch = multimodal(ccc_weight=0.0, mse_weight=1.0).eval(), packed().batch(np.arange(8))
+    before = model.losses(batch)["mse"]
+    model.highest, model.lowest = 10 * model.highest, 10 * model.lowest
+    assert model.losses(replace(batch, labels=10 * batch.labels))["mse"].item() == pytest.approx(
+        before.item(), rel=1e-4
+    )
