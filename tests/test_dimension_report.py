@@ -96,8 +96,8 @@ def test_augmentation_is_told_in_the_mean_over_missing_conditions():
     augmented = {"{a}": [0.3], "{v}": [0.4], "{a,v}": [0.5]}
     text = said(both({"multimodal": full, "multimodal_augmented": augmented}))
     assert (
-        "Training on missing conditions too, mean CCC: in the mean over the two missing conditions it reaches 0.350, 0.150 "
-        "above training on full rows alone (0.200), in one run; under {a,v} it reaches 0.500, 0.100 "
+        "Training on missing conditions too, mean CCC: in the mean over the two missing conditions it reaches 0.350, "
+        "0.150 above training on full rows alone (0.200), in one run; under {a,v} it reaches 0.500, 0.100 "
         "below training on full rows alone (0.600), in one run."
     ) in text
 
