@@ -148,7 +148,7 @@ def run_study(study: Study, config: StudyConfig, every: Callable[[Dataset], list
         if why := unfit(replace(dataset, splits=splits), study.family):
             study.say(f"{study.name} skipped for corpus {study.corpus}: fold {fold}: {why}")
             return None
-    for sentence in beyond_scale(dataset) if dataset.dimensions else ():
+    for sentence in beyond_scale(dataset):
         study.context.log.warning(sentence)
     rows, left_out = _feedable(study, config, _rows(config, dataset, every(dataset)))
     data_digest = digest(dataset)

@@ -131,7 +131,8 @@ def unfit(dataset: Dataset | None, family: str) -> str:
 def beyond_scale(dataset: Dataset) -> list[str]:
     """A sentence for each dimension whose training labels lie beyond its scale, which is widened to hold them."""
     told, rows = [], dataset.rows(Split.TRAIN)
-    for name, labels in zip(dataset.dimensions, dataset.labels[rows].T, strict=True):
+    for column, name in enumerate(dataset.dimensions):
+        labels = dataset.labels[rows, column]
         lowest, highest = SCALES[name]
         known = np.isfinite(labels)
         beyond = known & ~((labels >= lowest) & (labels <= highest))

@@ -41,6 +41,10 @@ def test_labels_beyond_the_scale_are_counted_and_the_first_is_named():
     assert f"of utterance {first}: its scale is 0..7" in said and "correct it in utterances.csv" in said
 
 
+def test_classes_have_no_scale():
+    assert beyond_scale(small_dataset(8)) == []
+
+
 def test_labels_within_the_scale_are_passed_over():
     def fitting(labels: np.ndarray) -> None:
         labels[:, 1] = np.clip(labels[:, 1], 0, 1)
