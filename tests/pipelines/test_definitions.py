@@ -14,7 +14,8 @@ from resources.corpus_folders import CorpusFolders
 
 ASSETS = {
     "corpora", "media_files", "utterances", "acoustic_features", "visual_features", "textual_features",
-    "missing_modality_sets", "mmin_teacher", "mmin", "mmgcn", "mmin_study", "mmgcn_study", "evaluation_report",
+    "missing_modality_sets", "mmin_teacher", "mmin", "mmgcn", "valence_arousal", "mmin_study",
+    "mmgcn_study", "omg_study", "evaluation_report",
 }  # fmt: skip
 
 
@@ -40,8 +41,10 @@ def test_training_waits_for_the_gpu_and_loading_for_the_one_writer():
         "train_mmin": "gpu",
         "train_mmin_teacher": "gpu",
         "train_mmgcn": "gpu",
+        "train_valence_arousal": "gpu",
         "mmin_study": "gpu",
         "mmgcn_study": "gpu",
+        "omg_study": "gpu",
         "load_acoustic": "duckdb_writer",
         "load_visual": "duckdb_writer",
         "load_textual": "duckdb_writer",
