@@ -189,6 +189,7 @@ def test_a_training_that_is_killed_at_any_stage_goes_on_to_the_same_bits(
 ):
     ticks = count(0, 100)
     monkeypatch.setattr(training, "monotonic", lambda: next(ticks))  # every epoch is due a checkpoint
+    monkeypatch.setattr(training, "_PATIENCE", 0.0)  # by that clock saving takes long
     config = config_of("best", {"constant_epochs": 2, "keep": "last"}, dropout=0.4, input_dropout=0.3)
     undisturbed, checkpoint = train(config), tmp_path / "training.pt"
     with monkeypatch.context() as patch:

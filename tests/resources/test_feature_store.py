@@ -321,7 +321,7 @@ def test_a_file_that_is_no_store_is_refused_with_the_remedy(tmp_path: Path):
     duckdb.connect(str(foreign)).close()
     with pytest.raises(StoreError, match="cannot be opened"):
         FeatureStore(path=str(rubbish)).query("SELECT 1")
-    with pytest.raises(StoreError, match=r"expected format 2, found no store\. Move the file away"):
+    with pytest.raises(StoreError, match=r"expected format 3, found no store\. Move the file away"):
         FeatureStore(path=str(foreign)).query("SELECT 1")
 
 
