@@ -68,6 +68,9 @@ SHORT_TITLES = {
 }
 _WIDEST_LABEL = 30
 METRIC_TITLES = {
+    "ccc": "CCC",
+    "ccc_valence": "CCC of valence",
+    "ccc_arousal": "CCC of arousal",
     "wa": "WA",
     "ua": "UA",
     "weighted_f1": "Weighted F1",
