@@ -11,7 +11,8 @@ from affectory.study_rows import Row
 from assets.conditions import missing_modality_sets
 from assets.partitions import OWNERS, corpus_partitions
 from ops.dimension_reporting import omg_metadata
-from ops.study import (
+from ops.study import run_study
+from ops.study_plan import (
     MmgcnStudyConfig,
     MminStudyConfig,
     OmgStudyConfig,
@@ -20,7 +21,6 @@ from ops.study import (
     rows_of_mmgcn,
     rows_of_mmin,
     rows_of_omg,
-    run_study,
 )
 from ops.study_reporting import study_metadata
 from resources.compute import Compute

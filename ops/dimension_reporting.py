@@ -12,7 +12,7 @@ from affectory.features.faces import pictures as face_pictures
 from affectory.study_kinds import OMG_STUDY
 from affectory.study_rows import SOUNDS
 from affectory.vocabulary import DIMENSIONS
-from ops.study import Study, StudyConfig
+from ops.study_plan import Study, StudyConfig
 from ops.study_reporting import FIRST_RUN, Summary, latest_summary, note, runs_digest, show
 from resources.feature_store import FeatureStore
 from resources.tracking import Tracking

@@ -1,126 +1,24 @@
-"""Running a study: what is new of its trainings in worker processes, a cell each, delivered to MLflow and the store."""
+"""Running a study: what is new of its trainings in worker processes, a cell each, delivered as they are done."""
 
-import hashlib
-import json
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
-from importlib.metadata import version
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import dagster as dg
-import pandas as pd
 
 from affectory.child_processes import Lost, run_as_completed
-from affectory.conditions import TRAINING_CONDITIONS
 from affectory.datasets import Dataset, save_dataset
-from affectory.dimension_data import VAL_CCC
 from affectory.imagenet import WeightsError, imagenet_weights
 from affectory.inputs import speaker_normalised
-from affectory.models import FAMILIES
 from affectory.study import Cell, run_cell
-from affectory.study_data import ON_TEST, SPEAKER_NORMALISED
-from affectory.study_rows import LINEAR_SVM, Row, mmgcn_rows, mmin_rows, omg_rows
-from ops.datasets import digest, read_folds
-from ops.evaluation import with_probabilities
+from affectory.study_rows import Row
+from ops.datasets import digest
 from ops.progress import log_progress
-from ops.training import RECIPE, beyond_scale, flattened, unfit
-from resources.compute import Compute
-from resources.feature_store import FeatureStore
-from resources.tracking import Tracking
-from resources.workers import Workers
-
-TABLES = ("results", "predictions", "dimension_predictions", "sweep", "imagined")
-TABLES_FOLDER = "tables"  # of a run's artifacts: what the store holds of it
-Reads = tuple[tuple[str, ...], str]  # which data a row reads: its feature sets, and the suffix of how they are changed
-
-
-class StudyConfig(dg.Config):
-    """Which rows, over which seeds."""
-
-    preset: str = "default"  # a preset of the study's family
-    seeds: list[int] = [0, 1, 2]
-    experiments: list[str] = []  # rows by name, with the teachers they need; empty: all
-    speaker_normalised: list[str] = []  # rows also trained on features normalised speaker by speaker (transductive)
-    keep: str = (
-        ""  # best (on validation) or last: the epoch whose weights every network keeps; empty: as the preset says
-    )
-
-
-class MminStudyConfig(StudyConfig):
-    """And what the rows are trained under."""
-
-    train_under: str = ""  # full, missing or full_and_missing for every row that can be; empty: as the preset says
-
-
-class MmgcnStudyConfig(StudyConfig):
-    """And whose edges in the graph are drawn."""
-
-    utterance: str = ""  # its id; empty: the twentieth, or the last, of the longest dialogue that is tested
-
-
-class OmgStudyConfig(StudyConfig):
-    """And what the rows learn with."""
-
-    loss: str = ""  # ccc (one minus it), mse or ccc_and_mse for every row; empty: as the preset says
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where one training of the plan belongs in the tables."""
-
-    fold: int
-    seed: int
-    row: Row
-    suffix: str
-    fingerprint: str
-    seeds: tuple[int, ...]  # that its results stand for: its own, or all where there is no chance in it
-
-    @property
-    def reads(self) -> Reads:
-        return self.row.feature_sets, self.suffix
-
-    @property
-    def experiment(self) -> str:
-        return self.row.experiment + self.suffix
-
-    @property
-    def selected_on(self) -> str:
-        """`val`, or `nothing` where the last epoch is kept."""
-        return "nothing" if self.row.config is not None and self.row.config.schedule.keep == "last" else "val"
-
-
-@dataclass(frozen=True)
-class Study:
-    """A study of one corpus, and what it runs with."""
-
-    name: str
-    family: str  # the family that it is about
-    context: dg.AssetExecutionContext
-    store: FeatureStore
-    tracking: Tracking
-    compute: Compute
-    workers: Workers
-
-    @property
-    def corpus(self) -> str:
-        return self.context.partition_key
-
-    @property
-    def staging(self) -> Path:
-        return Path(self.workers.staging) / "studies"
-
-    def say(self, text: str) -> None:
-        self.context.log.info(text)
-
-    def read(self, feature_sets: tuple[str, ...] = ()) -> tuple[Dataset | None, dict[int, list[str]]]:
-        """The data of all folds, and every row's split in each, as ops.datasets.read_folds gives them."""
-        stored = self.store.feature_sets(self.corpus)
-        of = {name: modality for modality, names in stored.items() for name in names}
-        sets = {of[name]: name for name in feature_sets} or None
-        return read_folds(self.store, self.corpus, sets, of_dimensions=FAMILIES[self.family].OF_DIMENSIONS)
+from ops.study_delivery import TABLES_FOLDER, add_tables, deliver, no_tables, store_tables
+from ops.study_plan import Place, Reads, Study, StudyConfig, places_of, rows_asked_for
+from ops.training import beyond_scale, unfit
 
 
 @dataclass(frozen=True)
@@ -150,10 +48,10 @@ def run_study(study: Study, config: StudyConfig, every: Callable[[Dataset], list
             return None
     for sentence in beyond_scale(dataset):
         study.context.log.warning(sentence)
-    rows, left_out = _feedable(study, config, _rows(config, dataset, every(dataset)))
+    rows, left_out = _feedable(study, config, rows_asked_for(config, dataset, every(dataset)))
     data_digest = digest(dataset)
     digests = {sets: _digest_of(study, sets) if sets else data_digest for sets in {row.feature_sets for row in rows}}
-    places = list(_places(config, rows, parts, digests))
+    places = list(places_of(config, rows, parts, digests))
     known = _known(study, places)
     for fingerprint in known:  # what a kill between delivery and removal left
         shutil.rmtree(study.staging / fingerprint, ignore_errors=True)
@@ -172,54 +70,6 @@ def run_study(study: Study, config: StudyConfig, every: Callable[[Dataset], list
     kept = {run_ids[place.fingerprint] for place in places if place.fingerprint in run_ids}
     study.store.keep_runs(study.corpus, study.name, sorted(kept))
     return Ran({"trainings": len(places), "reused": reused, "folds": len(parts), "rows": len(rows)}, left_out)
-
-
-def rows_of_mmin(config: MminStudyConfig, dataset: Dataset) -> list[Row]:
-    """All rows of mmin_study; ValueError for a switch that is not known."""
-    if config.train_under and config.train_under not in TRAINING_CONDITIONS:
-        raise ValueError(f"train_under {config.train_under!r}: expected one of {', '.join(TRAINING_CONDITIONS)}")
-    return mmin_rows(config.preset, dataset.modalities, config.train_under)
-
-
-def rows_of_mmgcn(config: MmgcnStudyConfig, dataset: Dataset) -> list[Row]:
-    """All rows of mmgcn_study; ValueError for an utterance to be drawn that is not there."""
-    if config.utterance and config.utterance not in dataset.utterance_ids:
-        some = ", ".join(dataset.utterance_ids[:3])
-        raise ValueError(f"utterance {config.utterance!r}: expected the id of one in the corpus, as {some}")
-    return mmgcn_rows(config.preset, dataset.modalities)
-
-
-def rows_of_omg(config: OmgStudyConfig, dataset: Dataset) -> list[Row]:
-    """All rows of omg_study; ValueError for a loss that is not known."""
-    return omg_rows(config.preset, dataset.modalities, config.loss)
-
-
-def _rows(config: StudyConfig, dataset: Dataset, every: Sequence[Row]) -> list[Row]:
-    """The rows asked for, teachers before their students; ValueError names a row or switch that is not known."""
-    if not config.seeds or len(set(config.seeds)) < len(config.seeds) or min(config.seeds) < 0:
-        raise ValueError(f"seeds {config.seeds}: expected one or more different numbers, none below 0")
-    if config.speaker_normalised and not any(dataset.speakers):
-        raise ValueError(
-            f"speaker_normalised {config.speaker_normalised}: no utterance of the corpus names its speaker"
-        )
-    if config.keep not in ("", "best", "last"):
-        raise ValueError(f"keep {config.keep!r}: expected best, last or nothing")
-    every = [_keeping(row, config.keep) for row in every]
-    names = {row.experiment for row in every}
-    if unknown := sorted({*config.experiments, *config.speaker_normalised} - names):
-        have = "".join(modality.key for modality in dataset.modalities)
-        raise ValueError(
-            f"experiments {unknown}: of a corpus with modalities {have}, expected some of {', '.join(sorted(names))}"
-        )
-    wanted = set(config.experiments) | set(config.speaker_normalised) if config.experiments else names
-    wanted |= {row.config.teacher for row in every if row.experiment in wanted and row.config is not None}
-    return [row for row in every if row.experiment in wanted]
-
-
-def _keeping(row: Row, keep: str) -> Row:
-    if row.config is None or not keep:
-        return row
-    return replace(row, config=replace(row.config, schedule=replace(row.config.schedule, keep=keep)))
 
 
 def _feedable(study: Study, config: StudyConfig, rows: Sequence[Row]) -> tuple[list[Row], dict[str, str]]:
@@ -263,37 +113,6 @@ def _digest_of(study: Study, feature_sets: tuple[str, ...]) -> str:
     return digest(dataset)
 
 
-def _places(
-    config: StudyConfig, rows: Sequence[Row], parts: dict[int, list[str]], digests: dict[tuple[str, ...], str]
-) -> Iterator[Place]:
-    """Every training of the study; a machine without chance is trained with the first seed only."""
-    suffixes = ["", SPEAKER_NORMALISED] if config.speaker_normalised else [""]
-    by_name = {row.name: row for row in rows}
-    for fold, splits in parts.items():
-        for seed in config.seeds:
-            for suffix in suffixes:
-                for row in rows:
-                    if row.family == LINEAR_SVM and seed != config.seeds[0]:
-                        continue
-                    if suffix and row.experiment not in config.speaker_normalised:
-                        continue
-                    data = [digests[row.feature_sets], splits]
-                    seeds = tuple(config.seeds) if row.family == LINEAR_SVM else (seed,)
-                    chance = None if row.family == LINEAR_SVM else seed
-                    yield Place(fold, seed, row, suffix, _fingerprint(row, by_name, chance, suffix, data), seeds)
-
-
-def _fingerprint(row: Row, rows: dict[str, Row], seed: int | None, suffix: str, data: list[Any]) -> str:
-    """Names a training: row and condition, data, configuration and its teacher's, seed, recipe and torch release."""
-    chain: list[Any] = []
-    current: Row | None = row
-    while current is not None:
-        chain.append([current.family, None if current.config is None else asdict(current.config)])
-        current = rows.get(current.config.teacher) if current.config is not None and current.config.teacher else None
-    parts = [RECIPE, row.name, chain, row.reads_all, row.shuffled, seed, suffix, data, version("torch")]
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-
-
 def _known(study: Study, places: Sequence[Place]) -> dict[str, str]:
     """fingerprint -> run id of what is finished in MLflow; results that have left the store come back from there.
 
@@ -315,7 +134,7 @@ def _known(study: Study, places: Sequence[Place]) -> dict[str, str]:
     if finished:
         still = set(known.values()) - {known[place.fingerprint] for place in gone}
         study.store.keep_runs(study.corpus, study.name, sorted(still))
-    tables = _no_tables()
+    tables = no_tables()
     for place in gone:
         with TemporaryDirectory() as folder:
             run_id = known[place.fingerprint]
@@ -325,9 +144,9 @@ def _known(study: Study, places: Sequence[Place]) -> dict[str, str]:
                 study.context.log.warning(f"{place.experiment} is trained anew: {error}")
                 del known[place.fingerprint]
             else:
-                _add(tables, place, files, run_id, study.name)
+                add_tables(tables, place, files, run_id, study.name)
     if gone:
-        _store(study, tables)
+        store_tables(study, tables)
         study.say(f"{study.name} of {study.corpus}: results of {len(gone)} trainings brought back from MLflow")
     return known
 
@@ -382,7 +201,7 @@ def _run_cells(study: Study, cells: Sequence[Cell], new: Sequence[Place], run_id
             lost.append(f"fold {cell.fold} seed {cell.seed}: {outcome.detail}")
         else:
             trained = [by_fingerprint[cell.fingerprints[name]] for name in outcome.done if name in cell.fingerprints]
-            run_ids |= _deliver(study, trained)
+            run_ids |= deliver(study, trained)
             for name, why in outcome.skipped.items():
                 study.say(f"{name} of fold {cell.fold}, seed {cell.seed} is left out: {why}")
             lost += [f"{name} of fold {cell.fold}, seed {cell.seed}: {why}" for name, why in outcome.failed.items()]
@@ -392,81 +211,3 @@ def _run_cells(study: Study, cells: Sequence[Cell], new: Sequence[Place], run_id
             f"a part of the study was lost, the rest is stored: {'; '.join(lost)}. Mend what is named, or leave it out "
             "by `experiments`, and materialise again: finished trainings are kept"
         )
-
-
-def _deliver(study: Study, places: Sequence[Place]) -> dict[str, str]:
-    """Each training to MLflow, all their rows to the store; then their folders go. fingerprint -> run id."""
-    run_ids, tables = {}, _no_tables()
-    for place in places:
-        folder = study.staging / place.fingerprint
-        run_ids[place.fingerprint] = _log_run(study, place, folder)
-        _add(tables, place, folder, run_ids[place.fingerprint], study.name)
-    _store(study, tables)
-    for place in places:
-        shutil.rmtree(study.staging / place.fingerprint)
-    return run_ids
-
-
-def _no_tables() -> dict[str, list[pd.DataFrame]]:
-    return {name: [] for name in TABLES}
-
-
-def _add(tables: dict[str, list[pd.DataFrame]], place: Place, folder: Path, run_id: str, study: str) -> None:
-    """The rows of one training, from its files in `folder`."""
-    for name, parts in tables.items():
-        if (file := folder / f"{name}.parquet").exists() and len(rows := pd.read_parquet(file)):
-            keys = {"family": study, "experiment": place.experiment, "fold": place.fold}
-            if name == "results" and "selected_on" not in rows:
-                keys["selected_on"] = place.selected_on
-            parts += [rows.assign(**keys, mlflow_run_id=run_id, seed=seed) for seed in place.seeds]
-
-
-def _store(study: Study, tables: dict[str, list[pd.DataFrame]]) -> None:
-    store, corpus = study.store, study.corpus
-    if tables["predictions"]:
-        predictions = pd.concat([with_probabilities(rows) for rows in tables["predictions"]])
-        store.replace_rows("predictions", corpus, predictions)
-    names = {"sweep": "sweeps", "imagined": "imagined", "dimension_predictions": "dimension_predictions"}
-    for name, table in names.items():
-        if tables[name]:
-            store.replace_rows(table, corpus, pd.concat(tables[name]))
-    if tables["results"]:  # last: it says that the training is stored
-        results = pd.concat(tables["results"])
-        results.loc[results["metric"].str.endswith(ON_TEST), "selected_on"] = "test"
-        store.replace_rows("results", corpus, results)
-
-
-def _log_run(study: Study, place: Place, folder: Path) -> str:
-    facts = json.loads((folder / "facts.json").read_text())
-    config = {} if place.row.config is None else flattened(asdict(place.row.config))
-    tags = {
-        "fingerprint": place.fingerprint,
-        "dagster_run_id": study.context.run_id,
-        "corpus": study.corpus,
-        "family": place.row.family,
-        "study": study.name,
-        "experiment": place.experiment,
-        "fold": str(place.fold),
-        "seed": str(place.seed),
-        "selected_on": place.selected_on,
-    }
-    name = f"{study.name}/{place.row.name}{place.suffix}"
-    parameters = {"seed": place.seed, "fold": place.fold, **config}
-    with study.tracking.run(study.corpus, name, parameters=parameters, tags=tags) as run:
-        for epoch, measured in enumerate(facts.get("history", []), start=1):
-            run.log_epoch(epoch, measured)
-        if "score" in facts:
-            run.log_metrics({"best_score": facts["score"], "best_epoch": facts["best_epoch"]})
-        results = pd.read_parquet(folder / "results.parquet")
-        run.log_metrics(
-            {
-                f"test/{metric}/{condition.strip('{}').replace(',', '')}": value
-                for condition, metric, value in results[["condition", "metric", "value"]].itertuples(index=False)
-                if metric != VAL_CCC
-            }
-        )
-        for file in sorted(folder.glob("*.parquet")):
-            run.log_file(file, TABLES_FOLDER)
-        for file in sorted((folder / "deployed").iterdir()) if (folder / "deployed").exists() else ():
-            run.log_file(file, "deployed")
-    return run.run_id

@@ -16,7 +16,7 @@ from affectory.study_kinds import KINDS
 from affectory.study_report import StudyData, findings, pictures, to_markdown
 from ops.datasets import read_folds
 from ops.pictures import inline
-from ops.study import MmgcnStudyConfig, MminStudyConfig, OmgStudyConfig, Study, StudyConfig
+from ops.study_plan import MmgcnStudyConfig, MminStudyConfig, OmgStudyConfig, Study, StudyConfig
 from ops.training import flattened, load_trained
 from resources.feature_store import FeatureStore
 from resources.mlflow_store import TrackingAwayError
