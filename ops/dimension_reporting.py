@@ -13,7 +13,7 @@ from affectory.study_kinds import OMG_STUDY
 from affectory.study_rows import SOUNDS
 from affectory.vocabulary import DIMENSIONS
 from ops.study_plan import Study, StudyConfig
-from ops.study_reporting import FIRST_RUN, Summary, latest_summary, note, runs_digest, show
+from ops.study_reporting import FIRST_RUN, Summary, latest_summary, note, of_former_folds, runs_digest, show
 from resources.feature_store import FeatureStore
 from resources.tracking import Tracking
 
@@ -26,12 +26,6 @@ WITH placed AS (
 )
 SELECT p.*, placed.dialogue_id, placed.place FROM dimension_predictions p JOIN placed USING (utterance_id)
 WHERE p.corpus = $1 AND p.family = $2
-"""
-# What was tested in a fold whose test part it is not in today.
-ELSEWHERE = """
-SELECT 1 FROM dimension_predictions p ANTI JOIN folds f
-    ON f.corpus = p.corpus AND f.fold = p.fold AND f.utterance_id = p.utterance_id AND f.split = 'test'
-WHERE p.corpus = ? AND p.family = ? LIMIT 1
 """
 PROTOCOL = """
 SELECT any_value(protocol) AS protocol FROM folds
@@ -54,7 +48,7 @@ def dimension_data(
     """
     keys = [corpus, name]
     results = store.query("SELECT * FROM results WHERE corpus = ? AND family = ?", keys)
-    if results.empty or not store.query(ELSEWHERE, keys).empty:
+    if results.empty or of_former_folds(store, corpus, name, "dimension_predictions"):
         return None
     summary = summary or latest_summary(tracking, corpus, name, runs_digest(store, corpus, name))
     predictions = store.query(PREDICTIONS, keys)

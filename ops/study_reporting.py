@@ -48,7 +48,7 @@ WHERE corpus = ? AND family = ? AND experiment = ? GROUP BY ALL ORDER BY ALL LIM
 """
 # What was tested in a fold whose test part it is not in today.
 ELSEWHERE = """
-SELECT 1 FROM predictions p ANTI JOIN folds f
+SELECT 1 FROM {table} p ANTI JOIN folds f
     ON f.corpus = p.corpus AND f.fold = p.fold AND f.utterance_id = p.utterance_id AND f.split = 'test'
 WHERE p.corpus = ? AND p.family = ? LIMIT 1
 """
@@ -90,7 +90,7 @@ def study_data(
     results = store.query("SELECT * FROM results WHERE corpus = ? AND family = ?", keys)
     if results.empty:
         return None
-    if not store.query(ELSEWHERE, keys).empty:
+    if of_former_folds(store, corpus, study):
         log.warning("%s of %s is not shown: the folds have changed since; make study CORPUS=%s", study, corpus, corpus)
         return None
     of_folds = sorted(set(results["fold"]))
@@ -116,6 +116,11 @@ def study_data(
         test_share=float(store.query(SHARES, keys)["share"].iloc[0]),
         protocol=protocol.loc[protocol["fold"].isin(of_folds), "text"].fillna("").iloc[0],
     )
+
+
+def of_former_folds(store: FeatureStore, corpus: str, family: str, table: str = "predictions") -> bool:
+    """Something in a table of predictions was tested in a fold whose test part it is not in today."""
+    return not store.query(ELSEWHERE.format(table=table), [corpus, family]).empty
 
 
 def study_metadata(study: Study, config: StudyConfig, left_out: dict[str, str]) -> dict[str, dg.MetadataValue]:
