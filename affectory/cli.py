@@ -91,9 +91,9 @@ def predict_command(options: argparse.Namespace) -> int:
         os.environ.setdefault(name, value)
     from affectory.features import FeatureSetError
     from affectory.media import MediaError
-    from affectory.scoring import ScoringError, score
+    from affectory.media.subtitles import TranscriptError, read_transcript
     from affectory.serving import ModelError, load
-    from affectory.transcript import TranscriptError, read_transcript
+    from affectory.serving.video import ScoringError, score
 
     try:
         cues = read_transcript(options.transcript) if options.transcript else []

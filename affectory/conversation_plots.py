@@ -17,7 +17,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import NullLocator
 
 from affectory.plots import COLOURS, INK, MUTED, STYLE, Form, experiment_colours, render, shorten
-from affectory.tables import experiment_title, in_order, metric_title
+from affectory.results.tables import experiment_title, in_order, metric_title
 from affectory.vocabulary import Modality
 
 _WEIGHTS = LinearSegmentedColormap.from_list("weights", ["#eaf3fa", "#6fbbe8", "#0a62a9", "#0b2540"])

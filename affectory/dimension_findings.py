@@ -36,9 +36,9 @@ from affectory.dimension_values import (
     values_of,
 )
 from affectory.report_summary import NO_BREAK, missing_phrase, plural, runs_phrase, score
-from affectory.significance import compare
+from affectory.results.significance import compare
+from affectory.results.tables import AVERAGE, DIGITS, Cell, records
 from affectory.study_sentences import joined
-from affectory.tables import AVERAGE, DIGITS, Cell, records
 
 _PLACE = "{a}"  # stands for any condition, so that rows of different ones can be paired
 

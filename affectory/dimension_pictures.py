@@ -30,7 +30,7 @@ from affectory.dimension_values import (
 )
 from affectory.plots import Form, learning_curves, loss_names, score_names
 from affectory.report_data import where
-from affectory.tables import Cell, columns_of
+from affectory.results.tables import Cell, columns_of
 
 BARS = {AUDIO_GROUP: "sound_rows", FACES_GROUP: "face_rows"}
 CONDITIONS, AGREEMENT, TIMELINE, CURVES = "ccc_by_condition", "agreement", "timeline", "learning_curves"

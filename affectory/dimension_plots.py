@@ -18,9 +18,9 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from affectory.dimension_rows import MULTIMODAL
-from affectory.metrics import ccc
 from affectory.plots import COLOURS, INK, MUTED, STYLE, Form, experiment_colours, render, shorten
-from affectory.tables import AVERAGE, Cell, cells, columns_of, condition_title
+from affectory.results.metrics import ccc
+from affectory.results.tables import AVERAGE, Cell, cells, columns_of, condition_title
 from affectory.vocabulary import SCALES
 
 DIMENSION_COLOURS = {"valence": COLOURS[0], "arousal": COLOURS[1]}

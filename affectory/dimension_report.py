@@ -5,7 +5,6 @@ from __future__ import annotations
 from html import escape
 from math import isnan
 
-from affectory import tables
 from affectory.dimension_data import DimensionData
 from affectory.dimension_findings import findings
 from affectory.dimension_pictures import pictures
@@ -23,7 +22,8 @@ from affectory.dimension_tables import (
 from affectory.dimension_values import AUDIO_GROUP, FACES_GROUP, FEATURES_GROUP, MODALITIES_GROUP
 from affectory.report_data import where
 from affectory.report_summary import score
-from affectory.tables import Cell
+from affectory.results import tables
+from affectory.results.tables import Cell
 
 __all__ = ["DimensionData", "findings", "pictures", "to_markdown"]
 

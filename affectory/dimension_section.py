@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from affectory import tables
 from affectory.dimension_data import OMG_STUDY, DimensionData
 from affectory.dimension_findings import findings
 from affectory.dimension_pictures import (
@@ -35,10 +34,11 @@ from affectory.dimension_tables import (
     published_table,
 )
 from affectory.dimension_values import AUDIO_GROUP, FACES_GROUP, FEATURES_GROUP, MODALITIES_GROUP
-from affectory.metrics import ccc
 from affectory.plots import data_uri
 from affectory.report_summary import plural, score
-from affectory.tables import AVERAGE, condition_title, records
+from affectory.results import tables
+from affectory.results.metrics import ccc
+from affectory.results.tables import AVERAGE, condition_title, records
 
 ABSENT = {
     AGREEMENT: "No predictions are stored for this study, so none are drawn against their labels.",

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from affectory import tables
 from affectory.dimension_data import OMG_STUDY, DimensionData
 from affectory.dimension_rows import (
     AUDIO,
@@ -37,8 +36,9 @@ from affectory.dimension_values import (
 )
 from affectory.report_data import where
 from affectory.report_summary import missing_phrase, runs_phrase
+from affectory.results import tables
+from affectory.results.tables import DIGITS, Cell
 from affectory.study_data import short_keys
-from affectory.tables import DIGITS, Cell
 from affectory.vocabulary import DIMENSIONS
 
 __all__ = [

@@ -10,11 +10,11 @@ from statistics import mean, stdev
 
 import pandas as pd
 
-from affectory import tables
 from affectory.dimension_data import VAL_CCC, DimensionData
 from affectory.dimension_rows import AUDIO, AUDIO_FEATURES, face_row, in_order
 from affectory.report_data import where
-from affectory.tables import DIGITS, Cell
+from affectory.results import tables
+from affectory.results.tables import DIGITS, Cell
 
 TOTAL, MEAN = "total", "ccc"  # sum and mean of the dimensions' CCC
 AUDIO_GROUP, FEATURES_GROUP, FACES_GROUP, MODALITIES_GROUP = "audio", "features", "faces", "modalities"

@@ -6,6 +6,7 @@ from math import isnan
 
 from affectory.report_data import where
 from affectory.report_summary import NO_BREAK, score
+from affectory.results.tables import cells, records
 from affectory.study_data import StudyData, chance, full_condition, named
 from affectory.study_kinds import layers
 from affectory.study_sentences import (
@@ -19,7 +20,6 @@ from affectory.study_sentences import (
     with_all,
 )
 from affectory.study_tables import DEEP, HOLDS, HOLDS_BELOW, depths, on_test, study_table
-from affectory.tables import cells, records
 
 CONTEXTS = ("bc_lstm", "cmn", "icon", "dialogue_rnn", "dialogue_gcn")
 FUSIONS = ("early", "late", "gated", "mfn", "mult")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from affectory.report_summary import score
-from affectory.significance import compare
+from affectory.results.significance import compare
+from affectory.results.tables import AVERAGE, DIGITS, records
 from affectory.study_data import SPEAKER_NORMALISED_TITLE, StudyData, blocks, full_condition, named
 from affectory.study_sentences import (
     against,
@@ -20,7 +21,6 @@ from affectory.study_sentences import (
     with_all,
 )
 from affectory.study_tables import HOLDS, single_modalities
-from affectory.tables import AVERAGE, DIGITS, records
 
 CONTROLS = ("augmented_pretrained", "mmin_no_imagination")
 # The slides' order, lower row first.

@@ -23,7 +23,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
-from affectory.tables import AVERAGE, cells, columns_of, condition_title, experiment_title, metric_title
+from affectory.results.tables import AVERAGE, cells, columns_of, condition_title, experiment_title, metric_title
 
 Form = Literal["svg", "png"]
 Curves = dict[str, dict[int, list[tuple[int, float]]]]  # name -> seed -> [(epoch, value)]

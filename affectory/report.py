@@ -13,7 +13,7 @@ from urllib.parse import quote, urlsplit
 import pandas as pd
 from jinja2 import Environment, StrictUndefined
 
-from affectory import plots, tables
+from affectory import plots
 from affectory.dimension_findings import findings
 from affectory.dimension_section import dimension_section
 from affectory.report_data import (
@@ -40,9 +40,10 @@ from affectory.report_summary import (
     score,
     summary,
 )
+from affectory.results import tables
+from affectory.results.tables import AVERAGE, experiment_title, metric_title, records
 from affectory.study_kinds import OMG_STUDY
 from affectory.study_section import study_section
-from affectory.tables import AVERAGE, experiment_title, metric_title, records
 from affectory.vocabulary import MODALITIES, Split
 
 __all__ = [

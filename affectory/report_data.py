@@ -10,8 +10,8 @@ from typing import Any
 import pandas as pd
 
 from affectory.dimension_data import DimensionData
+from affectory.results.tables import AVERAGE, records
 from affectory.study_data import StudyData
-from affectory.tables import AVERAGE, records
 from affectory.vocabulary import MODALITIES, Condition, Modality, Split
 
 NOT_EXTRACTED = "not extracted"

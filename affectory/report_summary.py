@@ -9,7 +9,6 @@ from math import isnan
 
 import pandas as pd
 
-from affectory import tables
 from affectory.report_data import (
     CorpusFacts,
     ReportData,
@@ -19,7 +18,8 @@ from affectory.report_data import (
     tested_modalities,
     where,
 )
-from affectory.tables import AVERAGE, Difference, experiment_title
+from affectory.results import tables
+from affectory.results.tables import AVERAGE, Difference, experiment_title
 from affectory.vocabulary import Condition, missing_conditions
 
 NO_BREAK = "\N{NO-BREAK SPACE}"

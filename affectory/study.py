@@ -18,21 +18,21 @@ import numpy as np
 import pandas as pd
 import torch
 
-from affectory.baselines import evaluate_linear_svm
-from affectory.conditions import condition_masks, rows_under
-from affectory.datasets import Dataset, load_dataset, shuffled_labels, shuffled_order, strangers
-from affectory.deployed import load_deployed
-from affectory.dimension_evaluation import evaluate_dimensions
-from affectory.evaluation import evaluate
-from affectory.experiments import Fold, Trained, train_experiment
-from affectory.family import Model
-from affectory.metrics import CLASSIFICATION
+from affectory.data.conditions import condition_masks, rows_under
+from affectory.data.dataset import Dataset, load_dataset, shuffled_labels, shuffled_order, strangers
+from affectory.learning.deployed import load_deployed
+from affectory.learning.dimension_evaluation import evaluate_dimensions
+from affectory.learning.evaluation import evaluate
+from affectory.learning.experiment import Fold, Trained, train_experiment
+from affectory.learning.linear_svm import evaluate_linear_svm
+from affectory.learning.projection import distances, project
+from affectory.learning.sweeps import sweep
+from affectory.learning.training import NOTHING, WATCHED
 from affectory.models import mmin
-from affectory.projection import distances, project
+from affectory.models.family import Model
+from affectory.results.metrics import CLASSIFICATION
 from affectory.study_data import ON_TEST
 from affectory.study_rows import LINEAR_SVM, Row
-from affectory.sweeps import sweep
-from affectory.training import NOTHING, WATCHED
 from affectory.vocabulary import Condition, Modality, conditions, missing_conditions
 
 log = logging.getLogger(__name__)

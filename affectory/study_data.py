@@ -12,8 +12,8 @@ from functools import partial
 
 import pandas as pd
 
+from affectory.results.tables import in_order
 from affectory.study_kinds import EXPERIMENTS, KINDS, MMIN_STUDY, Kind
-from affectory.tables import in_order
 from affectory.vocabulary import MODALITIES, Condition
 
 SPEAKER_NORMALISED = "/speaker_normalised"

@@ -9,14 +9,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from affectory.conversation_plots import class_bars, depth_curve, edge_map
+from affectory.learning.sweeps import FRAMES_MISSING, MODALITIES_MISSING
 from affectory.plots import INK, MUTED, STYLE, Form, learning_curves, render
 from affectory.report_data import where
-from affectory.significance import dialogue_bootstrap
+from affectory.results.significance import dialogue_bootstrap
+from affectory.results.tables import AVERAGE, columns_of, condition_title, in_order, records, short_title
 from affectory.study_data import StudyData, block_of, blocks, chance
 from affectory.study_plots import imagined_scatter, rate_curves, study_bars
 from affectory.study_tables import calibration_table, class_f1, depths, imagination_table, study_table
-from affectory.sweeps import FRAMES_MISSING, MODALITIES_MISSING
-from affectory.tables import AVERAGE, columns_of, condition_title, in_order, records, short_title
 
 NORMALISED = "_speaker_normalised"  # behind the name of a picture of that block
 BARS, CALIBRATION, IMAGINED, CURVES = "conditions", "calibration", "imagined", "learning_curves"

@@ -19,7 +19,6 @@ from matplotlib.textpath import TextPath
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from sklearn.isotonic import isotonic_regression
 
-from affectory.metrics import ece, reliability_bins
 from affectory.plots import (
     CHANCE,
     COLOURS,
@@ -32,7 +31,8 @@ from affectory.plots import (
     experiment_colours,
     render,
 )
-from affectory.tables import (
+from affectory.results.metrics import ece, reliability_bins
+from affectory.results.tables import (
     AVERAGE,
     DIGITS,
     columns_of,

@@ -9,9 +9,10 @@ from __future__ import annotations
 from html import escape
 from math import isnan
 
-from affectory import tables
 from affectory.report_data import where
 from affectory.report_summary import missing_phrase, runs_phrase, score
+from affectory.results import tables
+from affectory.results.tables import condition_title, experiment_title, records
 from affectory.study_data import (
     SPEAKER_NORMALISED,
     SPEAKER_NORMALISED_TITLE,
@@ -33,7 +34,6 @@ from affectory.study_tables import (
     on_test,
     study_table,
 )
-from affectory.tables import condition_title, experiment_title, records
 
 __all__ = ["StudyData", "differences", "findings", "marks", "pictures", "study_table", "to_markdown"]
 

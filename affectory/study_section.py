@@ -6,10 +6,11 @@ from typing import Any
 
 import pandas as pd
 
-from affectory import tables
 from affectory.plots import data_uri
 from affectory.report_data import where
 from affectory.report_summary import NO_BREAK
+from affectory.results import tables
+from affectory.results.tables import condition_title, experiment_title, metric_title, records
 from affectory.study_data import SPEAKER_NORMALISED_TITLE, StudyData, blocks, meanings, named
 from affectory.study_findings import findings
 from affectory.study_pictures import (
@@ -38,7 +39,6 @@ from affectory.study_report import (
 )
 from affectory.study_sentences import ranking
 from affectory.study_tables import HOLDS, differences, imagination_table, marks, study_table
-from affectory.tables import condition_title, experiment_title, metric_title, records
 
 AS_ABOVE = "As above, among these rows alone."
 

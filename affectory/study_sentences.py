@@ -13,10 +13,10 @@ import pandas as pd
 
 from affectory.report_data import where
 from affectory.report_summary import NO_BREAK, missing_phrase, plural, score
-from affectory.significance import LEVEL, OVER_SEEDS, compare, holm
+from affectory.results.significance import LEVEL, OVER_SEEDS, compare, holm
+from affectory.results.tables import AVERAGE, DIGITS, Cell, cells, conditions_table, metric_title, records
 from affectory.study_data import StudyData, block_of, blocks, full_condition, n_modalities, named
 from affectory.study_tables import HOLDS, NOT_SHOWN, calibration_table, verdict
-from affectory.tables import AVERAGE, DIGITS, Cell, cells, conditions_table, metric_title, records
 
 Row = dict[str, Any]
 

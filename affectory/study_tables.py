@@ -9,11 +9,11 @@ from math import isnan
 import numpy as np
 import pandas as pd
 
-from affectory.metrics import CLASSIFICATION
 from affectory.report_data import where
-from affectory.significance import compare, dialogue_bootstrap_difference
+from affectory.results.metrics import CLASSIFICATION
+from affectory.results.significance import compare, dialogue_bootstrap_difference
+from affectory.results.tables import AVERAGE, cells, conditions_table, records
 from affectory.study_data import ON_TEST, TOO_FEW, StudyData, block_of, blocks, full_condition
-from affectory.tables import AVERAGE, cells, conditions_table, records
 
 IMAGINATION = tuple(f"imagination_{name}" for name in ("relative_error", "cosine", "energy"))
 DEEP = "mmgcn_layers_"  # begins the names of the rows of a depth

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 
 from affectory.corpora import media_paths
-from affectory.protocol import leaks
+from affectory.data.folds import leaks
 from affectory.vocabulary import EMOTIONS, MODALITIES, Modality
 from assets.conditions import missing_modality_sets
 from assets.corpus import media_files, utterances

@@ -3,8 +3,8 @@
 import dagster as dg
 import pandas as pd
 
-from affectory.conditions import missing_modality_sets as make_sets
-from affectory.protocol import cross_validation, make_folds
+from affectory.data.conditions import missing_modality_sets as make_sets
+from affectory.data.folds import cross_validation, make_folds
 from affectory.vocabulary import Modality
 from assets.features import FEATURE_ASSETS
 from assets.partitions import OWNERS, corpus_partitions

@@ -4,7 +4,7 @@ import dagster as dg
 
 from affectory.plots import condition_bars
 from affectory.report import chance_level, render_report, summary
-from affectory.tables import conditions_table, to_markdown
+from affectory.results.tables import conditions_table, to_markdown
 from assets.models import MODEL_ASSETS
 from assets.partitions import OWNERS, corpus_partitions
 from assets.studies import STUDY_ASSETS

@@ -5,7 +5,7 @@ from typing import Any
 
 import dagster as dg
 
-from affectory.datasets import Dataset
+from affectory.data.dataset import Dataset
 from affectory.study_kinds import MMGCN_STUDY, MMIN_STUDY, OMG_STUDY
 from affectory.study_rows import Row
 from assets.conditions import missing_modality_sets

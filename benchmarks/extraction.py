@@ -80,8 +80,8 @@ def bare_processes(name: str, shares: list[list[Row]]) -> float:
 
 def extraction(name: str, rows: list[Row], staging: Path, workers: int) -> tuple[float, float]:
     """Wall and CPU seconds of one extraction, its workers' included."""
-    from affectory.extraction import extract
     from affectory.features import FEATURE_SETS, Segment
+    from affectory.features.extraction import extract
 
     segments = [
         Segment(

@@ -16,9 +16,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from affectory.batches import Batch
-from affectory.imagenet import BACKBONES, as_images, backbone
-from affectory.layers.face_sequence import FaceSequence
+from affectory.data.batches import Batch
+from affectory.layers.imagenet import BACKBONES, as_images, backbone
+from affectory.layers.pictures_in_time import FaceSequence
 from affectory.models import face_sequence
 from affectory.models.of_dimensions import OfDimensions, OneEncoder
 from affectory.vocabulary import DIMENSIONS, Modality

@@ -16,11 +16,11 @@ from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader, Dataset
 
-from affectory import metrics
-from affectory.conditions import condition_masks, training_conditions
-from affectory.datasets import Dataset as Corpus
-from affectory.inputs import ModalityInput, fit_inputs
+from affectory.data.conditions import condition_masks, training_conditions
+from affectory.data.dataset import Dataset as Corpus
+from affectory.data.inputs import ModalityInput, fit_inputs
 from affectory.models import mmin
+from affectory.results import metrics
 from affectory.vocabulary import MODALITIES, Modality, Split
 
 

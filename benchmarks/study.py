@@ -39,14 +39,14 @@ import torch
 from plain_mmin import PlainModel, PlainRows, Spent, train_plain, ua_of_plain
 from torch import Tensor
 
-from affectory.batches import Batch, PackedFeatures
-from affectory.child_processes import Lost, run_as_completed
-from affectory.conditions import condition_masks
-from affectory.datasets import Dataset as Corpus
-from affectory.datasets import Sequences, load_dataset, save_dataset
-from affectory.evaluation import logits_under
-from affectory.inputs import ModalityInput, fit_inputs
+from affectory.data.batches import Batch, PackedFeatures
+from affectory.data.conditions import condition_masks
+from affectory.data.dataset import Dataset as Corpus
+from affectory.data.dataset import Sequences, load_dataset, save_dataset
+from affectory.data.inputs import ModalityInput, fit_inputs
+from affectory.learning.evaluation import logits_under
 from affectory.models import mmin
+from affectory.processes.child_processes import Lost, run_as_completed
 from affectory.study import Cell, Row, run_cell
 from affectory.vocabulary import MODALITIES, Modality, Split, conditions
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from affectory.datasets import Dataset
+from affectory.data.dataset import Dataset
 from affectory.features import DEFAULT_SETS, FEATURE_SETS, FeatureSetError, find_feature_set
 from affectory.vocabulary import DIMENSIONS, MODALITIES, Modality
 from resources.feature_store import FeatureStore

@@ -6,11 +6,11 @@ from math import isfinite
 import dagster as dg
 import pandas as pd
 
-from affectory.batches import PackedFeatures
-from affectory.dimension_evaluation import evaluate_dimensions
-from affectory.evaluation import evaluate
+from affectory.data.batches import PackedFeatures
+from affectory.learning.dimension_evaluation import evaluate_dimensions
+from affectory.learning.evaluation import evaluate
 from affectory.models import FAMILIES
-from affectory.tables import conditions_table, to_markdown
+from affectory.results.tables import conditions_table, to_markdown
 from affectory.vocabulary import Split
 from ops.datasets import read_dataset
 from ops.training import Run, load_trained

@@ -9,8 +9,8 @@ import dagster as dg
 import pandas as pd
 
 from affectory.corpora import Corpus
-from affectory.extraction import Progress
 from affectory.features import DEFAULT_SETS, FEATURE_SETS, FeatureSet, Segment, find_feature_set
+from affectory.features.extraction import Progress
 from affectory.features.ready_made import ReadyMade, find_ready_made, read_ready_made
 from affectory.refusals import Refusal
 from affectory.vocabulary import Modality

@@ -7,7 +7,7 @@ import pandas as pd
 
 from affectory.corpora import Corpus
 from affectory.corpora.demo.answers import planted_facts
-from affectory.datasets import Dataset
+from affectory.data.dataset import Dataset
 from affectory.models import FAMILIES
 from affectory.report import CorpusFacts, Provenance, ReportData
 from affectory.study_kinds import KINDS, OMG_STUDY

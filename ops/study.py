@@ -8,10 +8,10 @@ from tempfile import TemporaryDirectory
 
 import dagster as dg
 
-from affectory.child_processes import Lost, run_as_completed
-from affectory.datasets import Dataset, save_dataset
-from affectory.imagenet import WeightsError, imagenet_weights
-from affectory.inputs import speaker_normalised
+from affectory.data.dataset import Dataset, save_dataset
+from affectory.data.inputs import speaker_normalised
+from affectory.layers.imagenet import WeightsError, imagenet_weights
+from affectory.processes.child_processes import Lost, run_as_completed
 from affectory.study import Cell, run_cell
 from affectory.study_rows import Row
 from ops.datasets import digest

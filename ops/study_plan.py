@@ -10,8 +10,8 @@ from typing import Any
 
 import dagster as dg
 
-from affectory.conditions import TRAINING_CONDITIONS
-from affectory.datasets import Dataset
+from affectory.data.conditions import TRAINING_CONDITIONS
+from affectory.data.dataset import Dataset
 from affectory.models import FAMILIES
 from affectory.study_data import SPEAKER_NORMALISED
 from affectory.study_rows import LINEAR_SVM, Row, mmgcn_rows, mmin_rows, omg_rows

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 import dagster as dg
 import pandas as pd
 
-from affectory.graph_edges import edges_of, utterance_to_show
+from affectory.learning.graph_edges import edges_of, utterance_to_show
 from affectory.models import mmgcn
 from affectory.study_kinds import KINDS
 from affectory.study_report import StudyData, findings, pictures, to_markdown

@@ -13,13 +13,13 @@ import dagster as dg
 import numpy as np
 import pandas as pd
 
-from affectory.datasets import Dataset
-from affectory.deployed import DeployedModel, load_deployed
-from affectory.experiments import Fold, train_experiment
-from affectory.family import Schedule
+from affectory.data.dataset import Dataset
+from affectory.data.folds import leaks
+from affectory.learning.deployed import DeployedModel, load_deployed
+from affectory.learning.experiment import Fold, train_experiment
 from affectory.models import FAMILIES
-from affectory.protocol import leaks
-from affectory.tables import metric_title
+from affectory.models.family import Schedule
+from affectory.results.tables import metric_title
 from affectory.vocabulary import SCALES, Split
 from ops.datasets import digest, read_dataset
 from resources.compute import Compute

@@ -6,8 +6,8 @@ The row that every network has to beat: one machine a condition, its penalty sel
 import sys
 from collections.abc import Sequence
 
-from affectory.baselines import evaluate_linear_svm
-from affectory.tables import conditions_table, to_text
+from affectory.learning.linear_svm import evaluate_linear_svm
+from affectory.results.tables import conditions_table, to_text
 from affectory.vocabulary import Split
 from ops.datasets import choose_feature_sets, read_dataset
 from pipelines.deployment import Places

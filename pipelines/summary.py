@@ -3,7 +3,7 @@
 import sys
 
 from affectory.models import FAMILIES
-from affectory.tables import conditions_table, to_text
+from affectory.results.tables import conditions_table, to_text
 from ops.evaluation import MAIN_METRICS
 from pipelines.deployment import Places
 from resources.feature_store import FeatureStore

@@ -21,7 +21,7 @@ from resources.store_tables import REPLACED_BY, add_feature_set, known_feature_t
 if TYPE_CHECKING:
     import duckdb
 
-    from affectory.batches import Sequences
+    from affectory.data.batches import Sequences
 
 
 class FeatureStore(dg.ConfigurableResource):
@@ -112,7 +112,7 @@ class FeatureStore(dg.ConfigurableResource):
 
         Raises StoreError when the corpus has no row of the feature set at all.
         """
-        from affectory.batches import Sequences  # brings torch, which takes seconds to import
+        from affectory.data.batches import Sequences  # brings torch, which takes seconds to import
 
         with self._reading(f"reading {feature_set} of corpus {corpus}") as connection:
             table = known_feature_table(connection, feature_set)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from affectory.extraction import Extraction, Progress, extract
+from affectory.features.extraction import Extraction, Progress, extract
 from affectory.features.feature_set import FeatureSet, Segment
 
 

@@ -33,7 +33,8 @@ def test_training_and_prediction_import_without_engines_or_orchestration():
     code = (
         "import sys\n"
         f"sys.modules.update(dict.fromkeys('{blocked}'.split(',')))\n"
-        "import affectory.deployed, affectory.evaluation, affectory.models, affectory.training, affectory.protocol\n"
+        "import affectory.data.folds, affectory.models\n"
+        "import affectory.learning.deployed, affectory.learning.evaluation, affectory.learning.training\n"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert result.returncode == 0, result.stderr

@@ -11,7 +11,7 @@ from affectory.dimension_data import DimensionData
 from affectory.dimension_pictures import longest_video, pictures, points_of, shown_predictions, shown_row
 from affectory.dimension_plots import agreement, condition_panels, face_strip, row_bars, sound_panels, timeline
 from affectory.dimension_tables import condition_scores
-from affectory.tables import Cell
+from affectory.results.tables import Cell
 from tests.fixtures.dimensions import dimension_data, of_values
 from tests.test_report import HOSTILE
 

@@ -21,7 +21,7 @@ from affectory.dimension_tables import (
     published_table,
 )
 from affectory.dimension_values import TOTAL, best_by_validation, rows_by_group, values_of
-from affectory.tables import AVERAGE, Cell, cells
+from affectory.results.tables import AVERAGE, Cell, cells
 from tests.fixtures.dimensions import dimension_data, of_values
 
 DATA = dimension_data()

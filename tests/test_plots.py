@@ -15,8 +15,8 @@ from affectory.plots import (
     peak,
     score_names,
 )
+from affectory.results.tables import EXPERIMENT_TITLES, conditions_table
 from affectory.study_kinds import KINDS, MMGCN_STUDY
-from affectory.tables import EXPERIMENT_TITLES, conditions_table
 from tests.fixtures.reports import history_frame, results_frame
 
 

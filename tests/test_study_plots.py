@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from affectory.results.tables import EXPERIMENT_TITLES, conditions_table
 from affectory.study_plots import imagined_scatter, rate_curves, reliability, study_bars
-from affectory.tables import EXPERIMENT_TITLES, conditions_table
 from tests.fixtures.reports import results_frame
 
 MANY = (*EXPERIMENT_TITLES, *(f"an ablation with a long name, number {number}" for number in range(13)))

@@ -11,12 +11,12 @@ import pytest
 
 from affectory.report import render_report
 from affectory.report_data import where
+from affectory.results.tables import AVERAGE, EXPERIMENT_TITLES, cells, records
 from affectory.study_data import SPEAKER_NORMALISED, SPEAKER_NORMALISED_TITLE, StudyData
 from affectory.study_pictures import rates
 from affectory.study_report import differences, findings, marks, pictures, study_table, to_markdown
 from affectory.study_section import study_section
 from affectory.study_tables import calibration_table, single_modalities
-from affectory.tables import AVERAGE, EXPERIMENT_TITLES, cells, records
 from affectory.vocabulary import Modality
 from tests.fixtures.reports import report_data
 from tests.fixtures.studies import LEVELS, study_data, three_modalities

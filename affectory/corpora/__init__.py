@@ -10,10 +10,10 @@ from types import ModuleType
 
 import pandas as pd
 
-from affectory.child_processes import OnProgress
 from affectory.corpora import emorynlp, iemocap, meld, msp_improv, omg
 from affectory.corpora import folder as folder_layout
 from affectory.corpora.corpus import Corpus, CorpusError, UtteranceReading, read_corpus
+from affectory.processes.child_processes import OnProgress
 from affectory.refusals import Refusal
 
 __all__ = [

@@ -11,12 +11,12 @@ from typing import Any
 
 import pandas as pd
 
-from affectory.child_processes import Lost, OnProgress, run_each
 from affectory.corpora.annotations import annotated_media, read_annotations
 from affectory.corpora.corpus import UNKNOWN, Corpus, CorpusError, UtteranceReading, utterance_table
 from affectory.media import MediaError
+from affectory.media.voice_activity import Turn, segment_by_voice
+from affectory.processes.child_processes import Lost, OnProgress, run_each
 from affectory.refusals import Refusal
-from affectory.segmentation import Turn, segment_by_voice
 
 TREE: tuple[str, ...] = ()  # nothing but what every corpus folder has
 # What people keep beside their videos; every other file under media/ is probed.

@@ -29,11 +29,11 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from affectory.child_processes import OnProgress
 from affectory.corpora.annotations import NUMBER, Row, RowError, media_of, read_rows, refuse
 from affectory.corpora.corpus import Corpus, CorpusError, UtteranceReading
 from affectory.corpora.official import bad_line, check_words, label_of, read_text, refuse_file, row_of
 from affectory.media import MediaError
+from affectory.processes.child_processes import OnProgress
 from affectory.refusals import Refusal
 
 RELEASE = "IEMOCAP_full_release"

@@ -22,11 +22,11 @@ from functools import partial
 
 import pandas as pd
 
-from affectory.child_processes import OnProgress
 from affectory.corpora.annotations import Row, media_of, read_rows
 from affectory.corpora.corpus import Corpus, UtteranceReading
 from affectory.corpora.official import check_words, label_of
 from affectory.corpora.release_tables import check_tables, is_there, read_tables, whole_number
+from affectory.processes.child_processes import OnProgress
 from affectory.refusals import Refusal
 from affectory.vocabulary import Split
 

@@ -17,20 +17,17 @@ from affectory.features.feature_set import (
     missing_row,
 )
 from affectory.features.functionals import Functionals
-from affectory.features.logmel import Logmel
-from affectory.features.mel import Mel
-from affectory.features.mfcc import Mfcc
 from affectory.features.minilm import Minilm
 from affectory.features.openface_csv import OpenfaceCsv
 from affectory.features.openface_faces import OpenfaceFaces
-from affectory.features.spectrogram import Spectrogram
-from affectory.imagenet import BACKBONES
+from affectory.features.spectra import SPECTRA
+from affectory.layers.imagenet import BACKBONES
 from affectory.vocabulary import Modality
 
 FEATURE_SETS: dict[str, FeatureSet] = {
     feature_set.name: feature_set
     for feature_set in (
-        *(Compare(), Egemaps(), Functionals(), Spectrogram(), Mel(), Logmel(), Mfcc()),
+        *(Compare(), Egemaps(), Functionals(), *SPECTRA),
         *(FaceMesh(), Faces(), OpenfaceCsv(), OpenfaceFaces()),
         *(FaceBackbone(backbone, random) for backbone in BACKBONES for random in (False, True)),
         Minilm(),

@@ -1,8 +1,8 @@
 """`faces:<backbone>`: what a network that was trained on ImageNet sees in each picture of `faces`.
 
-The network reads the 112 by 112 pixels of a picture as they are; affectory/imagenet.py has the networks, their widths
-and where their weights come from. `faces:<backbone>:random` is the network untrained, as a control: random weights are
-used where they are asked for by that name and nowhere else.
+The network reads the 112 by 112 pixels of a picture as they are; affectory/layers/imagenet.py has the networks, their
+widths and where their weights come from. `faces:<backbone>:random` is the network untrained, as a control: random
+weights are used where they are asked for by that name and nowhere else.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 
 from affectory.features.faces import SIZE, Faces
 from affectory.features.feature_set import FeatureRow, FeatureSetError, Segment, installed
-from affectory.imagenet import BACKBONES, WeightsError, as_images, backbone, imagenet_weights, weights_sha256
+from affectory.layers.imagenet import BACKBONES, WeightsError, as_images, backbone, imagenet_weights, weights_sha256
 from affectory.vocabulary import Modality
 
 if TYPE_CHECKING:

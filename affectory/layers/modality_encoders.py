@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from affectory.batches import Batch, PackedFeatures
-from affectory.inputs import ModalityInput
+from affectory.data.batches import Batch, PackedFeatures
+from affectory.data.inputs import ModalityInput
 from affectory.layers.lstm import MaxPooledLSTM
 from affectory.layers.textcnn import TextCNN
 from affectory.layers.vector import VectorEncoder

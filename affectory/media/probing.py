@@ -13,7 +13,6 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from affectory.child_processes import Lost, OnProgress, run_each
 from affectory.media.opening import (
     MediaError,
     audio_stream,
@@ -23,6 +22,7 @@ from affectory.media.opening import (
     video_stream,
 )
 from affectory.media.tracks import PictureTrack, SoundTrack, Track
+from affectory.processes.child_processes import Lost, OnProgress, run_each
 
 if TYPE_CHECKING:
     from av.container import InputContainer

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import cast
 
-from affectory.family import Family
 from affectory.models import (
     attention_fusion,
     audio_cnn,
@@ -15,6 +14,7 @@ from affectory.models import (
     mmin,
     valence_arousal,
 )
+from affectory.models.family import Family
 
 FAMILIES: dict[str, Family] = {
     "mmin": cast(Family, mmin),

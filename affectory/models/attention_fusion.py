@@ -22,11 +22,12 @@ from typing import Any, Literal
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from affectory.batches import Batch
-from affectory.family import Schedule, experiments_of, restored, seeded
-from affectory.inputs import FRAMES, ModalityInput, Preparation
+from affectory.data.batches import Batch
+from affectory.data.inputs import FRAMES, ModalityInput, Preparation
 from affectory.layers.modality_attention import ModalityAttention
 from affectory.layers.modality_encoders import ModalityEncoders
+from affectory.layers.seeding import seeded
+from affectory.models.family import Schedule, experiments_of, restored
 from affectory.vocabulary import Modality
 
 DEPLOYED = ()  # rows of a study

@@ -14,10 +14,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from affectory.family import Schedule, experiments_of, restored, seeded
-from affectory.imagenet import imagenet_weights
-from affectory.inputs import FRAMES, ModalityInput, Preparation
+from affectory.data.inputs import FRAMES, ModalityInput, Preparation
+from affectory.layers.imagenet import imagenet_weights
+from affectory.layers.seeding import seeded
 from affectory.layers.spectrogram import ARCHITECTURES, spectrogram_encoder
+from affectory.models.family import Schedule, experiments_of, restored
 from affectory.models.of_dimensions import (
     LARGE_NETWORK_RATE,
     SLIDES,

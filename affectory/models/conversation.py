@@ -17,8 +17,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from affectory.family import Schedule, experiments_of, restored
-from affectory.inputs import STATISTICS, ModalityInput, Preparation
+from affectory.data.inputs import STATISTICS, ModalityInput, Preparation
 from affectory.layers.bilstm import DialogueLSTM
 from affectory.layers.dialogues import lengths_of, order_of_appearance, spread
 from affectory.layers.dropout import DropoutReLU
@@ -33,6 +32,7 @@ from affectory.layers.fusion.late import LateFusion
 from affectory.layers.fusion.mfn import MFN
 from affectory.layers.fusion.mult import MulT
 from affectory.layers.utterance_loss import Loss, utterance_loss
+from affectory.models.family import Schedule, experiments_of, restored
 from affectory.models.over_dialogues import OverDialogues, over_dialogues
 from affectory.vocabulary import Modality
 

@@ -13,10 +13,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from affectory.family import Schedule, experiments_of, restored, seeded
-from affectory.imagenet import backbone, imagenet_weights
-from affectory.inputs import AS_STORED, FRAMES, ModalityInput, Preparation
-from affectory.layers.face_sequence import TEMPORAL, FaceSequence
+from affectory.data.inputs import AS_STORED, FRAMES, ModalityInput, Preparation
+from affectory.layers.imagenet import backbone, imagenet_weights
+from affectory.layers.pictures_in_time import TEMPORAL, FaceSequence
+from affectory.layers.seeding import seeded
+from affectory.models.family import Schedule, experiments_of, restored
 from affectory.models.of_dimensions import (
     LARGE_NETWORK_RATE,
     SLIDES,

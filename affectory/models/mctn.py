@@ -39,9 +39,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from affectory.batches import Batch
-from affectory.family import Schedule, experiments_of, restored, seeded
-from affectory.inputs import FRAMES, ModalityInput, Preparation
+from affectory.data.batches import Batch
+from affectory.data.inputs import FRAMES, ModalityInput, Preparation
+from affectory.layers.seeding import seeded
+from affectory.models.family import Schedule, experiments_of, restored
 from affectory.vocabulary import MODALITIES, Condition, Modality, missing_conditions
 
 DEPLOYED = ()  # rows of a study

@@ -21,13 +21,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from affectory.batches import Batch, PackedFeatures
-from affectory.family import Schedule, experiments_of, restored, seeded
-from affectory.inputs import FRAMES, ModalityInput, Preparation
+from affectory.data.batches import Batch, PackedFeatures
+from affectory.data.inputs import FRAMES, ModalityInput, Preparation
 from affectory.layers.autoencoder import ImaginationAutoencoder
 from affectory.layers.cra import CascadeResidualAutoencoder
 from affectory.layers.experts import ModalityExperts
 from affectory.layers.modality_encoders import ModalityEncoders
+from affectory.layers.seeding import seeded
+from affectory.models.family import Schedule, experiments_of, restored
 from affectory.vocabulary import MODALITIES, Modality
 
 DEPLOYED = ("best", "mmin")

@@ -16,10 +16,10 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from affectory.batches import Batch
-from affectory.family import Schedule
-from affectory.inputs import ModalityInput
+from affectory.data.batches import Batch
+from affectory.data.inputs import ModalityInput
 from affectory.layers.concordance import concordance_loss, squared_error
+from affectory.models.family import Schedule
 from affectory.vocabulary import SCALES, Modality
 
 # The slides: SGD with Nesterov's momentum, rates of 1e-3 to 1e-6, batches of 8 to 32; the epochs are not said.

@@ -11,10 +11,10 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from affectory.batches import Batch
-from affectory.family import seeded
-from affectory.inputs import ModalityInput
+from affectory.data.batches import Batch
+from affectory.data.inputs import ModalityInput
 from affectory.layers.dialogues import spread, valid_steps
+from affectory.layers.seeding import seeded
 from affectory.layers.utterance_loss import UNLABELLED, inverse_shares
 from affectory.vocabulary import Modality
 

@@ -13,9 +13,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from affectory.family import Schedule, experiments_of, restored, seeded
-from affectory.inputs import FRAMES, ModalityInput, Preparation
+from affectory.data.inputs import FRAMES, ModalityInput, Preparation
 from affectory.layers.modality_encoders import ModalityEncoders
+from affectory.layers.seeding import seeded
+from affectory.models.family import Schedule, experiments_of, restored
 from affectory.models.of_dimensions import OfDimensions
 from affectory.vocabulary import Modality
 

@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 from affectory.corpora import CorpusError, corpus_state, find_corpora, media_paths, open_corpus, read_utterances
+from affectory.data.folds import cross_validation
 from affectory.media import MediaFile, probe_file
-from affectory.protocol import cross_validation
 
 TOML = 'licence = "IEMOCAP release agreement"\nculture = "en"\nlayout = "iemocap"\n'
 LABELS = """% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]

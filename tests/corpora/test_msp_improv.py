@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from affectory.corpora import CorpusError, corpus_state, media_paths, open_corpus, read_utterances
+from affectory.data.folds import cross_validation
 from affectory.media import MediaFile, probe_file
-from affectory.protocol import cross_validation
 
 TOML = 'licence = "MSP-IMPROV academic licence"\nculture = "en"\nlayout = "msp_improv"\n'
 LABELS = """UTD-IMPROV-S01A-F01-S-FM01.avi; A; A:2.400000; V:1.800000; D:3.600000 ; N:3.200000;

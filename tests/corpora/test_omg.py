@@ -2,7 +2,7 @@ import pandas as pd
 import pytest
 
 from affectory.corpora import CorpusError, corpus_state, media_paths, open_corpus, read_utterances
-from affectory.protocol import leaks, make_folds
+from affectory.data.folds import leaks, make_folds
 
 TOML = 'licence = "CC BY-NC-SA 3.0 DE"\nculture = "en"\nlayout = "omg"\n'
 HEADER = "link,start,end,video,utterance,arousal,valence,EmotionMaxVote\n"

@@ -14,7 +14,7 @@ from torchvision.transforms.functional import normalize
 from affectory.features import FEATURE_SETS, FeatureSetError, Segment, find_feature_set, fingerprint
 from affectory.features.face_backbone import FaceBackbone, _network
 from affectory.features.faces import pictures
-from affectory.imagenet import BACKBONES, backbone
+from affectory.layers.imagenet import BACKBONES, backbone
 from resources.store_tables import FEATURE_SET_NAME, feature_table
 from tests.fixtures.films import BLANK, segment
 from tests.fixtures.weights import empty_hub, publish

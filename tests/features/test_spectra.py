@@ -13,7 +13,7 @@ import pytest
 from affectory.features import FEATURE_SETS, Segment, spectra
 from affectory.features.spectra import cepstra, decibels, magnitudes, mel_bands, mel_powers
 
-STORED = np.load(Path(__file__).parents[1] / "data" / "spectra_librosa.npz")
+STORED = np.load(Path(__file__).parents[1] / "files" / "spectra_librosa.npz")
 N = np.arange(11_000)  # 0.69 s
 SIGNAL = np.where(
     N < 7_000,

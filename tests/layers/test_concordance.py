@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from affectory.layers.concordance import concordance_loss, squared_error
-from affectory.metrics import ccc
+from affectory.results.metrics import ccc
 
 UNKNOWN = float("nan")
 LABELS = torch.tensor([[0.1, 0.9], [0.4, UNKNOWN], [-0.6, 0.2], [0.8, 0.5]])

@@ -1,7 +1,7 @@
 import torch
 from torch.nn import functional as F
 
-from affectory.conditions import condition_masks
+from affectory.data.conditions import condition_masks
 from affectory.layers.modality_attention import ModalityAttention
 from affectory.vocabulary import MODALITIES, conditions
 

@@ -7,12 +7,12 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from affectory.batches import Batch
-from affectory.conditions import condition_masks
-from affectory.deployed import load_deployed, save_deployed
-from affectory.inputs import fit_inputs
+from affectory.data.batches import Batch
+from affectory.data.conditions import condition_masks
+from affectory.data.inputs import fit_inputs
+from affectory.learning.deployed import load_deployed, save_deployed
+from affectory.learning.training import Fit, fit
 from affectory.models import attention_fusion
-from affectory.training import Fit, fit
 from affectory.vocabulary import Condition, Modality, conditions
 from tests.fixtures.datasets import packed, rows_with_frames, small_dataset
 

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from affectory.batches import Batch, PackedFeatures
-from affectory.conditions import condition_masks, draw_available, training_conditions
-from affectory.datasets import Dataset
-from affectory.family import Model
-from affectory.inputs import fit_inputs
+from affectory.data.batches import Batch, PackedFeatures
+from affectory.data.conditions import condition_masks, draw_available, training_conditions
+from affectory.data.dataset import Dataset
+from affectory.data.inputs import fit_inputs
 from affectory.models import FAMILIES
+from affectory.models.family import Model
 from affectory.vocabulary import DIMENSIONS, Condition, Modality, conditions
 from tests.fixtures.datasets import small_dataset
 

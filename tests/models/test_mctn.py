@@ -7,13 +7,13 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from affectory.batches import Batch, PackedFeatures
-from affectory.conditions import condition_masks
-from affectory.datasets import Dataset
-from affectory.deployed import load_deployed, save_deployed
-from affectory.inputs import fit_inputs
+from affectory.data.batches import Batch, PackedFeatures
+from affectory.data.conditions import condition_masks
+from affectory.data.dataset import Dataset
+from affectory.data.inputs import fit_inputs
+from affectory.learning.deployed import load_deployed, save_deployed
+from affectory.learning.training import Fit, fit
 from affectory.models import mctn
-from affectory.training import Fit, fit
 from affectory.vocabulary import Condition, Modality, conditions, missing_conditions
 from tests.fixtures.datasets import packed, small_dataset
 

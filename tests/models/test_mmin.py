@@ -3,9 +3,9 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from affectory.batches import Batch, PackedFeatures
-from affectory.conditions import condition_masks
-from affectory.inputs import fit_inputs
+from affectory.data.batches import Batch, PackedFeatures
+from affectory.data.conditions import condition_masks
+from affectory.data.inputs import fit_inputs
 from affectory.models import mmin
 from affectory.vocabulary import Condition, Modality, conditions
 from tests.fixtures.datasets import packed, rows_with_frames, small_dataset

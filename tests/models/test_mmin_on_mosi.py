@@ -7,12 +7,12 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from affectory.batches import PackedFeatures
-from affectory.datasets import Dataset, Sequences
-from affectory.evaluation import score
-from affectory.inputs import fit_inputs
+from affectory.data.batches import PackedFeatures
+from affectory.data.dataset import Dataset, Sequences
+from affectory.data.inputs import fit_inputs
+from affectory.learning.evaluation import score
+from affectory.learning.training import fit
 from affectory.models import mmin
-from affectory.training import fit
 from affectory.vocabulary import Modality, Split, missing_conditions
 
 

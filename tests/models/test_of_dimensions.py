@@ -7,12 +7,12 @@ import pytest
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from affectory.batches import PackedFeatures
-from affectory.datasets import Sequences
-from affectory.experiments import Fold, train_experiment
+from affectory.data.batches import PackedFeatures
+from affectory.data.dataset import Sequences
+from affectory.data.inputs import AS_STORED, fit_inputs
 from affectory.features.faces import Faces
-from affectory.imagenet import WeightsError, backbone
-from affectory.inputs import AS_STORED, fit_inputs
+from affectory.layers.imagenet import WeightsError, backbone
+from affectory.learning.experiment import Fold, train_experiment
 from affectory.models import FAMILIES, audio_cnn, face_sequence
 from affectory.models.of_dimensions import OfDimensions
 from affectory.vocabulary import DIMENSIONS, Modality

@@ -8,13 +8,14 @@ import pandas as pd
 import pytest
 import torch
 
-from affectory.batches import PackedFeatures
-from affectory.datasets import Dataset
-from affectory.deployed import load_deployed
-from affectory.evaluation import logits_under
-from affectory.experiments import Fold, Trained, train_experiment
+from affectory.data.batches import PackedFeatures
+from affectory.data.dataset import Dataset
+from affectory.learning.deployed import load_deployed
+from affectory.learning.evaluation import logits_under
+from affectory.learning.experiment import Fold, Trained, train_experiment
 from affectory.models import mmgcn
-from affectory.serving import predict, signature
+from affectory.serving import predict
+from affectory.serving.pyfunc import signature
 from affectory.vocabulary import Modality, conditions
 from tests.fixtures.datasets import small_dataset
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from affectory.batches import PackedFeatures
-from affectory.datasets import Dataset, Sequences
-from affectory.evaluation import logits_under
-from affectory.inputs import ModalityInput, fit_inputs
+from affectory.data.batches import PackedFeatures
+from affectory.data.dataset import Dataset, Sequences
+from affectory.data.inputs import ModalityInput, fit_inputs
+from affectory.learning.evaluation import logits_under
 from affectory.models import FAMILIES, mmin
 from affectory.vocabulary import Condition, Modality, conditions
 from tests.fixtures.datasets import small_dataset

@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 import torch
 
-from affectory.datasets import Dataset, Sequences
-from affectory.experiments import Fold, train_experiment
+from affectory.data.dataset import Dataset, Sequences
 from affectory.features import Segment, find_feature_set
+from affectory.learning.experiment import Fold, train_experiment
 from affectory.models import FAMILIES
 from affectory.study_rows import Row, omg_rows
 from affectory.vocabulary import DIMENSIONS, Modality

@@ -1,0 +1,1 @@
+"""Training and what follows it: selection, evaluation, calibration, and models on disk."""
