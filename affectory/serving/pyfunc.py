@@ -120,7 +120,7 @@ def signature(deployed: DeployedModel) -> ModelSignature:
     """The columns of the model's own modalities, each nullable, and what comes back.
 
     The cells are `any` and not `array(array(double))`: MLflow's own check of nested arrays refuses frames of whole
-    numbers and a modality left out of only some rows, and names neither (docs/decisions/registry-signature.md).
+    numbers and a modality left out of only some rows, and names neither (docs/decisions/0003-registry-signature.md).
     """
     inputs = [ColSpec(AnyType(), modality.value, required=False) for modality in deployed.inputs]
     texts = [FEATURE_SETS, *(CONTEXT if deployed.model.whole_dialogues else ())]
