@@ -21,7 +21,8 @@ import pandas as pd
 from scipy.special import stdtr
 
 from affectory.results.metrics import of_counts
-from affectory.results.tables import AVERAGE, Runs, columns_of, in_order, values_by_run
+from affectory.results.names import AVERAGE, NO_NAMES, Names
+from affectory.results.tables import Runs, columns_of, values_by_run
 from affectory.vocabulary import Condition, missing_conditions
 
 OVER_FOLDS, OVER_SEEDS = "corrected resampled t over folds", "paired t over seeds"
@@ -38,6 +39,7 @@ def compare(
     condition: str = AVERAGE,
     *,
     test_share: float | None = None,
+    names: Names = NO_NAMES,
 ) -> pd.DataFrame:
     """`experiment` - each baseline (every other experiment unless given) in the runs both have, one row a baseline.
 
@@ -52,7 +54,7 @@ def compare(
     found = {name: _values(runs, condition) for (_, name), runs in values_by_run(results, [metric]).items()}
     if not (ours := found.get(experiment)):
         raise ValueError(f"results: no {metric} under {condition} of experiment {experiment}; there are {list(found)}")
-    others = in_order(found.keys() - {experiment}) if baselines is None else baselines
+    others = names.in_order(found.keys() - {experiment}) if baselines is None else baselines
     rows = [{"baseline": name, **_paired(ours, found.get(name, {}), test_share)} for name in others]
     means = ["experiment_mean", "baseline_mean", "difference", "deviation"]
     table = pd.DataFrame(rows, columns=["baseline", *means, "runs", "effect", "test", "p"])
@@ -153,7 +155,7 @@ def _coded(predictions: pd.DataFrame, dialogues: Mapping[str, str]) -> _Predicti
     rows = {str(name): kept[name].to_numpy() for name in kept.columns}
     labels, classes = pd.factorize(np.concatenate([rows["label"], rows["predicted"]]), sort=True)
     truth, predicted = labels.reshape(2, -1)
-    experiments = tuple(in_order(rows["experiment"]))
+    experiments = tuple(NO_NAMES.in_order(rows["experiment"]))
     written, names = pd.factorize(rows["condition"])
     parsed = [str(Condition.parse(name)) for name in names]
     conditions = tuple(name for name in columns_of(pd.DataFrame({"condition": parsed})) if name != AVERAGE)

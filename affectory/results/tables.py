@@ -6,88 +6,17 @@ within each run before anything is averaged over runs; an average that is stored
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from html import escape
 from itertools import product
 from statistics import mean, stdev
-from textwrap import wrap
-from typing import Any
 
 import pandas as pd
 
-from affectory.vocabulary import DEPTHS, Condition, Modality, conditions, missing_conditions
-
-AVERAGE = "average"
-DIGITS = 3  # what is shown, and what 'best' means
-
-# Rows of the published table, in its order; other experiments follow under their own names.
-EXPERIMENT_TITLES = {
-    "full_baseline": "Full-modality baseline",
-    "augmented_baseline": "Augmented baseline",
-    "partial_baseline": "Partial-modality baselines (one a condition)",
-    "mctn": "MCTN (one a condition)",
-    "attention_fusion": "Attention fusion (cLSTM-MMA-like)",
-    "attention_fusion_augmented": "Attention fusion, augmented",
-    "mmin_ae": "MMIN-AE",
-    "mmin_no_cycle": "MMIN-NoCycle",
-    "mmin": "MMIN",
-    "augmented_pretrained": "Augmented baseline from the teacher's encoders (control)",
-    "mmin_no_imagination": "MMIN without imagination losses (control)",
-    "linear_svm": "Linear SVM on functionals",
-    "best": "Best (preset `best`)",
-    "utterance": "Utterance alone",
-    "bc_lstm": "BC-LSTM",
-    "cmn": "CMN",
-    "icon": "ICON",
-    "dialogue_rnn": "DialogueRNN",
-    "dialogue_gcn": "DialogueGCN",
-    "early": "Early fusion",
-    "late": "Late fusion",
-    "gated": "Gated attention",
-    "mfn": "MFN",
-    "mult": "MulT",
-    "mmgcn": "MMGCN",
-    "mmgcn_augmented": "MMGCN, augmented",
-    "mmgcn_partial": "MMGCN (one a condition)",
-    **{f"mmgcn_layers_{n}": f"MMGCN, {n} {'layer' if n == 1 else 'layers'}" for n in DEPTHS},
-    "mmgcn_no_speaker": "MMGCN without speakers",
-    "mmgcn_causal": "MMGCN, causal",
-    "bc_lstm_shuffled_order": "BC-LSTM, order shuffled (control)",
-    "mmgcn_shuffled_order": "MMGCN, order shuffled (control)",
-    "bc_lstm_strangers": "BC-LSTM among strangers (control)",
-    "mmgcn_strangers": "MMGCN among strangers (control)",
-    "mmgcn_shuffled_labels": "MMGCN, labels shuffled (control)",
-}
-# Of titles that a terminal's table has no room for; further long ones are wrapped there.
-SHORT_TITLES = {
-    "partial_baseline": "Partial-modality baselines",
-    "attention_fusion": "Attention fusion",
-    "augmented_pretrained": "Augmented, teacher's encoders",
-    "mmin_no_imagination": "MMIN without imagination",
-}
-_WIDEST_LABEL = 30
-METRIC_TITLES = {
-    "ccc": "CCC",
-    "ccc_valence": "CCC of valence",
-    "ccc_arousal": "CCC of arousal",
-    "wa": "WA",
-    "ua": "UA",
-    "weighted_f1": "Weighted F1",
-    "macro_f1": "Macro F1",
-    "imagination_relative_error": "Relative error",
-    "imagination_cosine": "Cosine",
-    "imagination_energy": "Energy distance",
-}
-METRIC_MEANINGS = {
-    "wa": "accuracy",
-    "ua": "mean recall of the classes",
-    "weighted_f1": "F1 weighted by class size",
-    "macro_f1": "mean F1 of the classes",
-    "imagination_relative_error": "of imagined joint features: 0 is exact, 1 no better than imagining their mean",
-    "imagination_cosine": "of imagined and true joint features: 1 is the same direction",
-    "imagination_energy": "between the two distributions: 0 is the same, 1 far apart",
-}
+from affectory.results.frames import records
+from affectory.results.names import AVERAGE, NO_NAMES, Names
+from affectory.results.words import DIGITS, NO_BREAK
+from affectory.vocabulary import MODALITIES, Condition, Modality, conditions, missing_conditions
 
 # (fold, seed) -> condition -> value
 Runs = dict[tuple[int, int], dict[str, float]]
@@ -115,28 +44,6 @@ class Difference:
     runs: int
 
 
-def experiment_title(experiment: str) -> str:
-    return EXPERIMENT_TITLES.get(experiment, experiment)
-
-
-def short_title(experiment: str) -> str:
-    return SHORT_TITLES.get(experiment) or experiment_title(experiment)
-
-
-def metric_title(metric: str) -> str:
-    return METRIC_TITLES.get(metric, metric)
-
-
-def condition_title(condition: str) -> str:
-    return "Average" if condition == AVERAGE else condition
-
-
-def in_order(experiments: Iterable[str]) -> list[str]:
-    """Distinct experiments: those of the published table first, the others by name."""
-    known = list(EXPERIMENT_TITLES)
-    return sorted(set(experiments), key=lambda name: (known.index(name) if name in known else len(known), name))
-
-
 def values_by_run(results: pd.DataFrame, metrics: Sequence[str]) -> dict[tuple[str, str], Runs]:
     """(metric, experiment) -> (fold, seed) -> condition -> value; `average` where all missing conditions are there.
 
@@ -160,17 +67,20 @@ def values_by_run(results: pd.DataFrame, metrics: Sequence[str]) -> dict[tuple[s
     return found
 
 
-def conditions_table(results: pd.DataFrame, metrics: Sequence[str] = ("wa", "ua")) -> pd.DataFrame:
+def conditions_table(
+    results: pd.DataFrame, metrics: Sequence[str] = ("wa", "ua"), names: Names = NO_NAMES
+) -> pd.DataFrame:
     """The published table, tidy: experiment, metric, condition (`average` too), mean, deviation, runs, best.
 
-    `results` holds one corpus and one family. Ordered by metric (as given), experiment, condition. `deviation` is the
+    `results` holds one corpus and one family. Ordered by metric (as given), experiment (as in `names`), condition.
+    `deviation` is the
     sample standard deviation over runs, NaN with one run. `best` marks the strictly highest mean of a column at DIGITS
     decimals among two experiments or more; a tie marks none.
     """
     found = values_by_run(results, metrics)
     rows = []
     for metric in metrics:
-        for experiment in in_order(name for kind, name in found if kind == metric):
+        for experiment in names.in_order(name for kind, name in found if kind == metric):
             runs = found[metric, experiment].values()
             for condition in _ordered(_names(found)):
                 values = [run[condition] for run in runs if condition in run]
@@ -199,25 +109,6 @@ def cells(table: pd.DataFrame, metric: str) -> dict[str, dict[str, Cell]]:
     return found
 
 
-def score_blocks(table: pd.DataFrame, marks: Mapping[tuple[str, str, str], str] | None = None) -> list[dict[str, Any]]:
-    """A conditions table for a page, a block a metric: title, meaning, rows of (title, condition -> Cell, -> mark).
-
-    `marks` as of `to_markdown`.
-    """
-    given = marks or {}
-    return [
-        {
-            "title": metric_title(metric),
-            "meaning": METRIC_MEANINGS.get(metric, ""),
-            "rows": [
-                (experiment_title(name), row, {place: given.get((metric, name, place), "") for place in row})
-                for name, row in cells(table, metric).items()
-            ],
-        }
-        for metric in dict.fromkeys(table["metric"])
-    ]
-
-
 def paired_difference(
     results: pd.DataFrame, metric: str, experiment: str, baseline: str, condition: str = AVERAGE
 ) -> Difference | None:
@@ -232,11 +123,35 @@ def paired_difference(
     return Difference(experiment, baseline, mean(ours), mean(theirs), mean(gaps), _deviation(gaps), len(both))
 
 
+def tested_modalities(results: pd.DataFrame) -> list[Modality]:
+    """Every modality that some condition of the results gives the model."""
+    named = {name for name in results["condition"].astype(str) if name.lower() != AVERAGE}
+    tested = {modality for name in named for modality in Condition.parse(name)}
+    return [modality for modality in MODALITIES if modality in tested]
+
+
+def full_condition(results: pd.DataFrame) -> str:
+    """The condition that lacks nothing, of all modalities that the results speak of; "" without results."""
+    tested = tested_modalities(results)
+    return str(Condition(tested)) if tested else ""
+
+
+def missing_phrase(results: pd.DataFrame) -> str:
+    """`six missing conditions` of three modalities, `two` of two, nothing of one."""
+    missing = len(missing_conditions(tested_modalities(results)))
+    return f"{ {2: 'two', 6: 'six'}.get(missing, str(missing)) } missing conditions" if missing else ""
+
+
 def runs_phrase(results: pd.DataFrame) -> str:
-    """`3 seeds`, `1 seed` or `3 seeds x 5 folds`: what mean and deviation run over."""
+    """`3 seeds`, `1 seed` or `3 seeds × 5 folds`: what mean and deviation run over."""
     seeds, folds = len(set(results["seed"])), len(set(results["fold"]))
-    phrase = f"{seeds} seed" if seeds == 1 else f"{seeds} seeds"
-    return phrase if folds <= 1 else f"{phrase} × {folds} folds"
+    phrase = "1 seed" if seeds == 1 else f"{seeds} seeds"
+    return (phrase if folds <= 1 else f"{phrase} × {folds} folds").replace(" ", NO_BREAK)
+
+
+def repeated(table: pd.DataFrame) -> bool:
+    """Whether a conditions table has a deviation anywhere."""
+    return any(runs > 1 for runs in table["runs"])
 
 
 def confusion_counts(
@@ -262,82 +177,6 @@ def class_names(predictions: pd.DataFrame, classes: Sequence[str] = ()) -> list[
     """`classes` in their order, then others that occur as label or prediction, by name."""
     seen = {*predictions["label"].dropna().astype(str), *predictions["predicted"].dropna().astype(str)}
     return [*classes, *sorted(seen - set(classes))]
-
-
-def to_markdown(table: pd.DataFrame, marks: Mapping[tuple[str, str, str], str] | None = None) -> str:
-    """A conditions table as a GitHub-flavoured Markdown table (Dagster metadata); the best mean of a column is bold.
-
-    `marks`: (metric, experiment, condition) -> what stands right after that mean, `†` where a paired test holds.
-    """
-    columns, marks = columns_of(table), marks or {}
-    lines = [
-        "| Metric | Experiment | " + " | ".join(map(condition_title, columns)) + " |",
-        "|:--|:--|" + "--:|" * len(columns),
-    ]
-    for metric in dict.fromkeys(table["metric"]):
-        for experiment, row in cells(table, metric).items():
-            name = escape(experiment_title(experiment), quote=False).replace("|", "\\|")
-            values = " | ".join(
-                _markdown_cell(row.get(column), marks.get((metric, experiment, column), "")) for column in columns
-            )
-            lines.append(f"| {metric_title(metric)} | {name} | {values} |")
-    return "\n".join(lines)
-
-
-def to_text(table: pd.DataFrame) -> str:
-    """A conditions table in fixed width for a terminal: at most 100 columns under seven conditions.
-
-    Each experiment takes a line of means and, with two runs or more, a line of deviations; `*` marks the best. Titles
-    are short ones; a name that is longer still is wrapped.
-    """
-    columns = columns_of(table)
-    names = {name: _wrapped(short_title(name)) for name in dict.fromkeys(table["experiment"])}
-    label = max((len(line) for lines in names.values() for line in lines), default=0)
-    widths = [max(len(condition_title(column)) + 1, 7) for column in columns]
-    parts = []
-    for metric in dict.fromkeys(table["metric"]):
-        lines = [_text_line(metric_title(metric), label, list(map(condition_title, columns)), widths)]
-        for experiment, row in cells(table, metric).items():
-            found = [row.get(name) for name in columns]
-            spreads = [_text_deviation(cell) for cell in found]
-            values = [[_text_mean(cell) for cell in found], *([spreads] if any(spreads) else [])]
-            values += [[""] * len(columns)] * (len(names[experiment]) - len(values))
-            titles = [*names[experiment], ""]
-            lines += [_text_line(title, label, row, widths) for title, row in zip(titles, values, strict=False)]
-        parts.append("\n".join(lines))
-    return "\n\n".join(parts)
-
-
-def _wrapped(title: str) -> list[str]:
-    return wrap(title, _WIDEST_LABEL) or [""]
-
-
-def _markdown_cell(cell: Cell | None, mark: str) -> str:
-    if cell is None:
-        return "–"
-    value = f"{cell.mean:.{DIGITS}f}"
-    spread = "" if pd.isna(cell.deviation) else f" ± {cell.deviation:.{DIGITS}f}"
-    return (f"**{value}**" if cell.best else value) + mark + spread
-
-
-def _text_line(title: str, label: int, values: Iterable[str], widths: Sequence[int]) -> str:
-    """Values right-aligned; the column's last place is kept for the mark."""
-    placed = (value if value.endswith("*") else f"{value} " for value in values)
-    return (
-        f"{title:<{label}}{''.join(f'{value:>{width}}' for value, width in zip(placed, widths, strict=True))}".rstrip()
-    )
-
-
-def _text_mean(cell: Cell | None) -> str:
-    return "–" if cell is None else f"{cell.mean:.{DIGITS}f}{'*' if cell.best else ''}"
-
-
-def _text_deviation(cell: Cell | None) -> str:
-    return "" if cell is None or pd.isna(cell.deviation) else f"±{cell.deviation:.{DIGITS}f}"
-
-
-def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    return [dict(zip(frame.columns, row, strict=True)) for row in frame.itertuples(index=False, name=None)]
 
 
 def _names(found: dict[tuple[str, str], Runs]) -> set[str]:

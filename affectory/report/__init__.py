@@ -1,0 +1,1 @@
+"""Results as people read them: sections of findings, tables and figures, and the page of a corpus."""

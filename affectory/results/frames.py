@@ -1,0 +1,33 @@
+"""Small helpers for the plain tables that results travel in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows as dictionaries of plain values."""
+    return [dict(zip(frame.columns, row, strict=True)) for row in frame.itertuples(index=False, name=None)]
+
+
+def where(frame: pd.DataFrame, **values: object) -> pd.DataFrame:
+    """The rows whose named columns have these values."""
+    chosen = pd.Series(True, index=frame.index, dtype=bool)
+    for name, value in values.items():
+        chosen &= frame[name].eq(value)
+    return pd.DataFrame(frame[chosen])
+
+
+def empty(columns: Sequence[str]) -> pd.DataFrame:
+    """No rows of these columns."""
+    return pd.DataFrame(columns=list(columns))
+
+
+def check_columns(item: str, frames: Mapping[str, pd.DataFrame], expected: Mapping[str, Sequence[str]]) -> None:
+    """ValueError, naming the item, where a frame lacks one of its expected columns; more columns do no harm."""
+    for name, columns in expected.items():
+        if absent := [column for column in columns if column not in frames[name].columns]:
+            raise ValueError(f"{item}: {name} lacks columns {absent}; it has {list(frames[name].columns)}")
