@@ -2,9 +2,14 @@
 
 import dagster as dg
 
-from affectory.plots import condition_bars
-from affectory.report import chance_level, render_report, summary
-from affectory.results.tables import conditions_table, to_markdown
+from affectory.report.data import chance_level
+from affectory.report.figures.bars import condition_bars
+from affectory.report.markdown import grid_markdown
+from affectory.report.page import render_report
+from affectory.report.scores import conditions_grid
+from affectory.report.summary import summary
+from affectory.results.tables import conditions_table
+from affectory.studies import NAMES
 from assets.models import MODEL_ASSETS
 from assets.partitions import OWNERS, corpus_partitions
 from assets.studies import STUDY_ASSETS
@@ -39,8 +44,9 @@ def evaluation_report(
         "summary": dg.MetadataValue.md("\n".join(f"- {line}" for line in summary(data))),
     }
     if len(data.results):
-        table = conditions_table(data.results)
-        picture = condition_bars(table, "ua", chance=chance_level(data), form="png")
-        metadata |= {"table": dg.MetadataValue.md(to_markdown(table)), "ua": dg.MetadataValue.md(inline(picture))}
+        table = conditions_table(data.results, names=NAMES)
+        shown = grid_markdown(conditions_grid(table, "Scores by condition", names=NAMES))
+        picture = condition_bars(table, "ua", chance=chance_level(data), names=NAMES, form="png")
+        metadata |= {"table": dg.MetadataValue.md(shown), "ua": dg.MetadataValue.md(inline(picture))}
     context.log.info(f"report: {page}")
     return dg.MaterializeResult(metadata=metadata)

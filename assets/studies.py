@@ -1,27 +1,13 @@
 """The studies: published tables, every row over folds and seeds; one asset each, materialised when asked for."""
 
-from collections.abc import Callable
-from typing import Any
-
 import dagster as dg
 
-from affectory.data.dataset import Dataset
-from affectory.study_kinds import MMGCN_STUDY, MMIN_STUDY, OMG_STUDY
-from affectory.study_rows import Row
+from affectory.studies import STUDIES
+from affectory.studies.study import Study
 from assets.conditions import missing_modality_sets
 from assets.partitions import OWNERS, corpus_partitions
-from ops.dimension_reporting import omg_metadata
 from ops.study import run_study
-from ops.study_plan import (
-    MmgcnStudyConfig,
-    MminStudyConfig,
-    OmgStudyConfig,
-    Study,
-    StudyConfig,
-    rows_of_mmgcn,
-    rows_of_mmin,
-    rows_of_omg,
-)
+from ops.study_plan import StudyRun, config_of
 from ops.study_reporting import study_metadata
 from resources.compute import Compute
 from resources.feature_store import FeatureStore
@@ -29,19 +15,12 @@ from resources.tracking import Tracking
 from resources.workers import Workers
 
 
-def _study_asset(
-    name: str,
-    family: str,
-    form: type[StudyConfig],
-    rows: Callable[[Any, Dataset], list[Row]],
-    description: str,
-    metadata: Callable[[Study, Any, dict[str, str]], dict[str, dg.MetadataValue]] = study_metadata,
-) -> dg.AssetsDefinition:
-    """`rows` gives all rows of the study for a configuration of `form` and a corpus; `metadata` what is shown."""
+def _study_asset(study: Study) -> dg.AssetsDefinition:
+    form = config_of(study)
 
     @dg.asset(
-        name=name,
-        description=description,
+        name=study.name,
+        description=study.description,
         partitions_def=corpus_partitions,
         deps=[missing_modality_sets],
         group_name="studies",
@@ -49,7 +28,7 @@ def _study_asset(
         owners=OWNERS,
         pool="gpu",
     )
-    def study(
+    def train_and_show(
         context: dg.AssetExecutionContext,
         config: form,  # pyright: ignore[reportInvalidTypeForm]
         store: FeatureStore,
@@ -57,36 +36,13 @@ def _study_asset(
         compute: Compute,
         workers: Workers,
     ) -> dg.MaterializeResult:
-        of_corpus = Study(name, family, context, store, tracking, compute, workers)
-        ran = run_study(of_corpus, config, lambda dataset: rows(config, dataset))
+        run = StudyRun(study, config, context, store, tracking, compute, workers)
+        ran = run_study(run)
         if ran is None:
             return dg.MaterializeResult(metadata={"skipped": "the corpus cannot feed this study; the log says why"})
-        return dg.MaterializeResult(metadata={**ran.counts, **metadata(of_corpus, config, ran.left_out)})
+        return dg.MaterializeResult(metadata={**ran.counts, **study_metadata(run, ran.left_out)})
 
-    return study
+    return train_and_show
 
 
-STUDY_ASSETS = [
-    _study_asset(
-        MMIN_STUDY,
-        "mmin",
-        MminStudyConfig,
-        rows_of_mmin,
-        "The missing-modality table: baselines, MMIN, ablations, controls and rivals under every condition.",
-    ),
-    _study_asset(
-        MMGCN_STUDY,
-        "mmgcn",
-        MmgcnStudyConfig,
-        rows_of_mmgcn,
-        "The conversation tables: models of context, fusions, MMGCN by depth, speaker and modality, and controls.",
-    ),
-    _study_asset(
-        OMG_STUDY,
-        "valence_arousal",
-        OmgStudyConfig,
-        rows_of_omg,
-        "The tables of valence and arousal: networks of sound, of faces, and of all modalities under every condition.",
-        omg_metadata,
-    ),
-]
+STUDY_ASSETS = [_study_asset(study) for study in STUDIES.values()]

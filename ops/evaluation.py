@@ -10,7 +10,10 @@ from affectory.data.batches import PackedFeatures
 from affectory.learning.dimension_evaluation import evaluate_dimensions
 from affectory.learning.evaluation import evaluate
 from affectory.models import FAMILIES
-from affectory.results.tables import conditions_table, to_markdown
+from affectory.report.markdown import grid_markdown
+from affectory.report.scores import conditions_grid
+from affectory.results.tables import conditions_table
+from affectory.studies import NAMES
 from affectory.vocabulary import Split
 from ops.datasets import read_dataset
 from ops.training import Run, load_trained
@@ -34,13 +37,13 @@ def scoring_op(name: str) -> dg.OpDefinition:
                 runs, metadata={"skipped": "the corpus cannot feed this family; the training log says why"}
             )
         _score_new(context, runs, store, tracking, compute)
-        table = conditions_table(_results(store, runs[0]), MAIN_METRICS[FAMILIES[runs[0].family].OF_DIMENSIONS])
+        table = conditions_table(_results(store, runs[0]), MAIN_METRICS[FAMILIES[runs[0].family].OF_DIMENSIONS], NAMES)
         return dg.Output(
             runs,
             metadata={
                 "runs": len(runs),
                 "reused": sum(run.reused for run in runs),
-                "table": dg.MetadataValue.md(to_markdown(table)),
+                "table": dg.MetadataValue.md(grid_markdown(conditions_grid(table, "Scores by condition", names=NAMES))),
             },
         )
 

@@ -9,11 +9,10 @@ from affectory.corpora import Corpus
 from affectory.corpora.demo.answers import planted_facts
 from affectory.data.dataset import Dataset
 from affectory.models import FAMILIES
-from affectory.report import CorpusFacts, Provenance, ReportData
-from affectory.study_kinds import KINDS, OMG_STUDY
+from affectory.report.data import CorpusFacts, Provenance, ReportData
+from affectory.studies import NAMES, STUDIES
 from ops.datasets import digest, read_dataset, stored_choice
-from ops.dimension_reporting import dimension_data
-from ops.study_reporting import study_data
+from ops.study_reporting import family_section, study_section
 from ops.training import beyond_scale, unfit
 from resources.feature_store import FeatureStore
 from resources.tracking import Tracking
@@ -64,13 +63,12 @@ def collect(store: FeatureStore, tracking: Tracking, corpus: Corpus, *, dagster_
     """Everything on the page of a corpus."""
     datasets = {kind: read_dataset(store, corpus.name, of_dimensions=kind) for kind in (False, True)}
     rated = datasets[True]
-    deployed = {name: family.OF_DIMENSIONS for name, family in FAMILIES.items() if family.DEPLOYED}
+    deployed = {name: family.of_dimensions for name, family in FAMILIES.items() if family.deployed}
     untrained = {name: why for name, kind in deployed.items() if (why := unfit(datasets[kind], name))}
     keys = [corpus.name, [name for name, of_dimensions in deployed.items() if not of_dimensions]]
-    shown = [*(name for name, of_dimensions in deployed.items() if of_dimensions), OMG_STUDY]
-    of_dimensions = [dimension_data(store, tracking, corpus.name, name) for name in shown]
     results = store.query("SELECT * FROM results WHERE corpus = ? AND list_contains(?, family)", keys)
-    studies = [study_data(store, tracking, corpus.name, study) for study in KINDS]
+    sections = [family_section(store, tracking, corpus.name, name) for name, kind in deployed.items() if kind]
+    sections += [study_section(store, tracking, corpus.name, study) for study in STUDIES.values()]
     return ReportData(
         corpus=corpus.name,
         facts=corpus_facts(store, corpus),
@@ -78,8 +76,9 @@ def collect(store: FeatureStore, tracking: Tracking, corpus: Corpus, *, dagster_
         results=results,
         predictions=store.query(PREDICTIONS, keys),
         history=history(tracking, results),
-        studies=tuple(study for study in studies if study),
-        dimensions=tuple(found for found in of_dimensions if found),
+        runs=store.query(RUNS, [corpus.name, list(deployed)]),
+        sections=tuple(section for section in sections if section),
+        names=NAMES,
         notes=(
             *(f"No model of the family {name} was trained: {why}." for name, why in untrained.items()),
             *(f"{sentence}." for sentence in (beyond_scale(rated) if rated else ())),

@@ -1,7 +1,7 @@
 """Running a study: what is new of its trainings in worker processes, a cell each, delivered as they are done."""
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,14 +10,15 @@ import dagster as dg
 
 from affectory.data.dataset import Dataset, save_dataset
 from affectory.data.inputs import speaker_normalised
+from affectory.features import find_feature_set
 from affectory.layers.imagenet import WeightsError, imagenet_weights
 from affectory.processes.child_processes import Lost, run_as_completed
-from affectory.study import Cell, run_cell
-from affectory.study_rows import Row
+from affectory.studies.cell import Cell, run_cell
+from affectory.studies.plan import Place, Reads, Training, asked_for, places_of, trainings
 from ops.datasets import digest
 from ops.progress import log_progress
 from ops.study_delivery import TABLES_FOLDER, add_tables, deliver, no_tables, store_tables
-from ops.study_plan import Place, Reads, Study, StudyConfig, places_of, rows_asked_for
+from ops.study_plan import StudyRun
 from ops.training import beyond_scale, unfit
 
 
@@ -29,100 +30,129 @@ class Ran:
     left_out: dict[str, str]
 
 
-def run_study(study: Study, config: StudyConfig, every: Callable[[Dataset], list[Row]]) -> Ran | None:
+def run_study(run: StudyRun) -> Ran | None:
     """Train, score and store what is new of the study; None where the corpus cannot feed it.
 
-    `every` gives all rows of the study for a corpus. A row for which features or ImageNet's weights are not there is
-    left out, or refused (dg.Failure) where the configuration asks for it by name.
+    A row for which features or ImageNet's weights are not there is left out, or refused (dg.Failure) where the
+    configuration asks for it by name.
     """
-    dataset, parts = study.read()
+    dataset, parts = run.read()
     if dataset is None:
-        study.say(
-            f"{study.name} skipped for corpus {study.corpus}: {unfit(None, study.family)}. If the corpus has "
+        run.say(
+            f"{run.name} skipped for corpus {run.corpus}: {unfit(None, run.study.family)}. If the corpus has "
             "labels, materialise its ingestion, features and missing_modality_sets first"
         )
         return None
     for fold, splits in parts.items():
-        if why := unfit(replace(dataset, splits=splits), study.family):
-            study.say(f"{study.name} skipped for corpus {study.corpus}: fold {fold}: {why}")
+        if why := unfit(replace(dataset, splits=splits), run.study.family):
+            run.say(f"{run.name} skipped for corpus {run.corpus}: fold {fold}: {why}")
             return None
     for sentence in beyond_scale(dataset):
-        study.context.log.warning(sentence)
-    rows, left_out = _feedable(study, config, rows_asked_for(config, dataset, every(dataset)))
-    data_digest = digest(dataset)
-    digests = {sets: _digest_of(study, sets) if sets else data_digest for sets in {row.feature_sets for row in rows}}
-    places = list(places_of(config, rows, parts, digests))
-    known = _known(study, places)
-    for fingerprint in known:  # what a kill between delivery and removal left
-        shutil.rmtree(study.staging / fingerprint, ignore_errors=True)
-    new = [place for place in places if place.fingerprint not in known]
+        run.context.log.warning(sentence)
+    planned, left_out = _feedable(run, _planned(run, dataset))
+    places = _places(run, planned, dataset, parts)
+    run_ids = _known(run, places)
+    for fingerprint in run_ids:  # what a kill between delivery and removal left
+        shutil.rmtree(run.staging / fingerprint, ignore_errors=True)
+    new = [place for place in places if place.fingerprint not in run_ids]
     reused = len(places) - len(new)
-    study.say(f"{study.name} of {study.corpus}: {len(places)} trainings, {reused} unchanged and reused")
-    run_ids = dict(known)
+    run.say(f"{run.name} of {run.corpus}: {len(places)} trainings, {reused} unchanged and reused")
     if new:
-        data = _written(study, {place.reads for place in new}, study.staging / f"data-{data_digest[:16]}")
-        cells = _cells(study, new, rows, data, parts)
-        try:
-            _run_cells(study, cells, new, run_ids)
-        finally:
-            for folder in data.values():
-                shutil.rmtree(folder)
+        run_ids |= _train(run, new, planned, dataset, parts)
     kept = {run_ids[place.fingerprint] for place in places if place.fingerprint in run_ids}
-    study.store.keep_runs(study.corpus, study.name, sorted(kept))
-    return Ran({"trainings": len(places), "reused": reused, "folds": len(parts), "rows": len(rows)}, left_out)
+    run.store.keep_runs(run.corpus, run.name, sorted(kept))
+    return Ran({"trainings": len(places), "reused": reused, "folds": len(parts), "rows": len(planned)}, left_out)
 
 
-def _feedable(study: Study, config: StudyConfig, rows: Sequence[Row]) -> tuple[list[Row], dict[str, str]]:
+def _planned(run: StudyRun, dataset: Dataset) -> list[Training]:
+    config, study = run.config, run.study
+    if study.check:
+        study.check(run.options, dataset)
+    return asked_for(
+        trainings(study, config.preset, dataset.modalities, run.options),
+        dataset,
+        seeds=config.seeds,
+        experiments=config.experiments,
+        speaker_normalised=config.speaker_normalised,
+        keep=config.keep,
+    )
+
+
+def _places(
+    run: StudyRun, planned: Sequence[Training], dataset: Dataset, parts: dict[int, list[str]]
+) -> list[Place]:
+    sets_read = {training.feature_sets for training in planned}
+    digests = {sets: _digest_of(run, sets) if sets else digest(dataset) for sets in sets_read}
+    config = run.config
+    return list(
+        places_of(planned, parts, digests, seeds=config.seeds, speaker_normalised=config.speaker_normalised)
+    )
+
+
+def _train(
+    run: StudyRun, new: Sequence[Place], planned: Sequence[Training], dataset: Dataset, parts: dict[int, list[str]]
+) -> dict[str, str]:
+    """Train and deliver the new places; fingerprint -> run id."""
+    folder = run.staging / f"data-{digest(dataset)[:16]}"
+    data = _written(run, {place.reads for place in new}, folder)
+    try:
+        return _run_cells(run, _cells(run, new, planned, data, parts), new)
+    finally:
+        for written in data.values():
+            shutil.rmtree(written)
+
+
+def _feedable(run: StudyRun, planned: Sequence[Training]) -> tuple[list[Training], dict[str, str]]:
     """The rows that can be trained, and in short why others cannot; the log says of each what would help.
 
     dg.Failure where those were asked for by name.
     """
-    stored = {name for names in study.store.feature_sets(study.corpus).values() for name in names}
+    stored = {name for names in run.store.feature_sets(run.corpus).values() for name in names}
     left_out: dict[str, str] = {}
     remedies: dict[str, str] = {}
-    for row in rows:
-        if absent := sorted(set(row.feature_sets) - stored):
-            of = "acoustic_features" if row.family == "audio_cnn" else "visual_features"
-            left_out[row.experiment] = f"what they read is not in the feature_sets of {of}"
-            remedies[row.experiment] = f"feature set {absent[0]} is not stored; name it in the feature_sets of {of}"
-        elif problem := _no_weights(row):
-            left_out[row.experiment] = "ImageNet’s weights are not here"
-            remedies[row.experiment] = problem
-    asked = [f"{name}: {remedy}" for name, remedy in remedies.items() if name in config.experiments]
+    for training in planned:
+        if absent := sorted(set(training.feature_sets) - stored):
+            asset = f"{find_feature_set(absent[0]).modality}_features"
+            left_out[training.experiment] = f"what they read is not in the feature_sets of {asset}"
+            remedy = f"feature set {absent[0]} is not stored; name it in the feature_sets of {asset}"
+            remedies[training.experiment] = remedy
+        elif problem := _no_weights(training):
+            left_out[training.experiment] = "ImageNet’s weights are not here"
+            remedies[training.experiment] = problem
+    asked = [f"{name}: {remedy}" for name, remedy in remedies.items() if name in run.config.experiments]
     if asked:
         raise dg.Failure(f"rows that were asked for cannot be trained: {'; '.join(asked)}")
     for name, remedy in remedies.items():
-        study.say(f"{name} is left out: {remedy}")
-    return [row for row in rows if row.experiment not in left_out], left_out
+        run.say(f"{name} is left out: {remedy}")
+    return [training for training in planned if training.experiment not in left_out], left_out
 
 
-def _no_weights(row: Row) -> str:
+def _no_weights(training: Training) -> str:
     """What is wrong with the published weights that training the row starts from; empty where nothing is."""
-    if not getattr(row.config, "pretrained", False):
-        return ""
     try:
-        imagenet_weights(row.config.architecture if row.family == "audio_cnn" else row.config.backbone)
+        for backbone in training.weights:
+            imagenet_weights(backbone)
     except WeightsError as error:
         return str(error)
     return ""
 
 
-def _digest_of(study: Study, feature_sets: tuple[str, ...]) -> str:
-    dataset, _ = study.read(feature_sets)
+def _digest_of(run: StudyRun, feature_sets: tuple[str, ...]) -> str:
+    dataset, _ = run.read(feature_sets)
     assert dataset is not None
     return digest(dataset)
 
 
-def _known(study: Study, places: Sequence[Place]) -> dict[str, str]:
+def _known(run: StudyRun, places: Sequence[Place]) -> dict[str, str]:
     """fingerprint -> run id of what is finished in MLflow; results that have left the store come back from there.
 
     Others leave the store before anything is trained, so that a study which is killed never shows two configurations;
     not so while MLflow is away, which tells nothing.
     """
-    finished = study.tracking.finished_fingerprints(study.corpus, study.name)
-    rows = study.store.query(
+    finished = run.tracking.finished_fingerprints(run.corpus, run.name)
+    rows = run.store.query(
         "SELECT mlflow_run_id, list(DISTINCT seed) AS seeds FROM results WHERE corpus = ? AND family = ? GROUP BY ALL",
-        [study.corpus, study.name],
+        [run.corpus, run.name],
     )
     stored = dict(zip(rows["mlflow_run_id"], rows["seeds"], strict=True))
     known, gone = {}, []
@@ -133,29 +163,29 @@ def _known(study: Study, places: Sequence[Place]) -> dict[str, str]:
                 gone.append(place)
     if finished:
         still = set(known.values()) - {known[place.fingerprint] for place in gone}
-        study.store.keep_runs(study.corpus, study.name, sorted(still))
+        run.store.keep_runs(run.corpus, run.name, sorted(still))
     tables = no_tables()
     for place in gone:
         with TemporaryDirectory() as folder:
             run_id = known[place.fingerprint]
             try:
-                files = study.tracking.download(run_id, TABLES_FOLDER, Path(folder))
+                files = run.tracking.download(run_id, TABLES_FOLDER, Path(folder))
             except FileNotFoundError as error:
-                study.context.log.warning(f"{place.experiment} is trained anew: {error}")
+                run.context.log.warning(f"{place.experiment} is trained anew: {error}")
                 del known[place.fingerprint]
             else:
-                add_tables(tables, place, files, run_id, study.name)
+                add_tables(tables, place, files, run_id, run.name)
     if gone:
-        store_tables(study, tables)
-        study.say(f"{study.name} of {study.corpus}: results of {len(gone)} trainings brought back from MLflow")
+        store_tables(run, tables)
+        run.say(f"{run.name} of {run.corpus}: results of {len(gone)} trainings brought back from MLflow")
     return known
 
 
-def _written(study: Study, reads: set[Reads], folder: Path) -> dict[Reads, Path]:
+def _written(run: StudyRun, reads: set[Reads], folder: Path) -> dict[Reads, Path]:
     """The data that the cells read, for all worker processes to map into memory."""
     data = {}
     for number, (feature_sets, suffix) in enumerate(sorted(reads)):
-        dataset, _ = study.read(feature_sets)
+        dataset, _ = run.read(feature_sets)
         assert dataset is not None
         data[feature_sets, suffix] = folder.with_name(f"{folder.name}-{number}")
         save_dataset(speaker_normalised(dataset) if suffix else dataset, data[feature_sets, suffix])
@@ -163,25 +193,30 @@ def _written(study: Study, reads: set[Reads], folder: Path) -> dict[Reads, Path]
 
 
 def _cells(
-    study: Study, new: Sequence[Place], rows: Sequence[Row], data: dict[Reads, Path], parts: dict[int, list[str]]
+    run: StudyRun,
+    new: Sequence[Place],
+    planned: Sequence[Training],
+    data: dict[Reads, Path],
+    parts: dict[int, list[str]],
 ) -> list[Cell]:
     """A cell a fold, seed and way of reading the data."""
     keys = dict.fromkeys((place.fold, place.seed, place.reads) for place in new)
     first = (min(parts), min(place.seed for place in new), ((), ""))
-    device, cells = str(study.compute.torch_device()), []
+    device, cells = str(run.compute.torch_device()), []
     for fold, seed, reads in keys:
         of_cell = [p for p in new if (p.fold, p.seed, p.reads) == (fold, seed, reads)]
-        names = {p.row.name for p in of_cell}
-        teachers = {p.row.config.teacher for p in of_cell if p.row.config is not None}
+        names = {p.training.name for p in of_cell}
+        teachers = {p.training.teacher for p in of_cell}
         cells.append(
             Cell(
+                study=run.name,
                 dataset=data[reads],
                 splits=parts[fold],
                 fold=fold,
                 seed=seed,
-                rows=[row for row in rows if row.name in names | teachers],
-                fingerprints={p.row.name: p.fingerprint for p in of_cell},
-                results=study.staging,
+                trainings=[training for training in planned if training.name in names | teachers],
+                fingerprints={p.training.name: p.fingerprint for p in of_cell},
+                results=run.staging,
                 device=device,
                 pictures=(fold, seed, reads) == first,
             )
@@ -189,21 +224,22 @@ def _cells(
     return cells
 
 
-def _run_cells(study: Study, cells: Sequence[Cell], new: Sequence[Place], run_ids: dict[str, str]) -> None:
-    """Deliver each cell as it is done; what is lost is said at the end, when the others are safe."""
-    processes = 1 if cells[0].device.startswith("cuda") else study.workers.count
-    report, lost = log_progress(study.context, "cells of the study"), []
+def _run_cells(run: StudyRun, cells: Sequence[Cell], new: Sequence[Place]) -> dict[str, str]:
+    """Deliver each cell as it is done, fingerprint -> run id; what is lost is said at the end, the others being safe."""
+    run_ids: dict[str, str] = {}
+    processes = 1 if cells[0].device.startswith("cuda") else run.workers.count
+    report, lost = log_progress(run.context, "cells of the study"), []
     by_fingerprint = {place.fingerprint: place for place in new}
-    done = run_as_completed(run_cell, cells, workers=processes, timeout_s=study.workers.cell_timeout_s)
+    done = run_as_completed(run_cell, cells, workers=processes, timeout_s=run.workers.cell_timeout_s)
     for number, (index, outcome) in enumerate(done, start=1):
         cell = cells[index]
         if isinstance(outcome, Lost):
             lost.append(f"fold {cell.fold} seed {cell.seed}: {outcome.detail}")
         else:
             trained = [by_fingerprint[cell.fingerprints[name]] for name in outcome.done if name in cell.fingerprints]
-            run_ids |= deliver(study, trained)
+            run_ids |= deliver(run, trained)
             for name, why in outcome.skipped.items():
-                study.say(f"{name} of fold {cell.fold}, seed {cell.seed} is left out: {why}")
+                run.say(f"{name} of fold {cell.fold}, seed {cell.seed} is left out: {why}")
             lost += [f"{name} of fold {cell.fold}, seed {cell.seed}: {why}" for name, why in outcome.failed.items()]
         report(number, len(cells))
     if lost:
@@ -211,3 +247,4 @@ def _run_cells(study: Study, cells: Sequence[Cell], new: Sequence[Place], run_id
             f"a part of the study was lost, the rest is stored: {'; '.join(lost)}. Mend what is named, or leave it out "
             "by `experiments`, and materialise again: finished trainings are kept"
         )
+    return run_ids

@@ -8,26 +8,26 @@ from pathlib import Path
 
 import pandas as pd
 
-from affectory.dimension_data import VAL_CCC
-from affectory.study_data import ON_TEST
+from affectory.results.names import VAL_CCC
+from affectory.studies.plan import Place
 from ops.evaluation import with_probabilities
-from ops.study_plan import Place, Study
+from ops.study_plan import StudyRun
 from ops.training import flattened
 
 TABLES = ("results", "predictions", "dimension_predictions", "sweep", "imagined")
 TABLES_FOLDER = "tables"  # of a run's artifacts: what the store holds of it
 
 
-def deliver(study: Study, places: Sequence[Place]) -> dict[str, str]:
+def deliver(run: StudyRun, places: Sequence[Place]) -> dict[str, str]:
     """Each training to MLflow, all their rows to the store; then their folders go. fingerprint -> run id."""
     run_ids, tables = {}, no_tables()
     for place in places:
-        folder = study.staging / place.fingerprint
-        run_ids[place.fingerprint] = _log_run(study, place, folder)
-        add_tables(tables, place, folder, run_ids[place.fingerprint], study.name)
-    store_tables(study, tables)
+        folder = run.staging / place.fingerprint
+        run_ids[place.fingerprint] = _log_run(run, place, folder)
+        add_tables(tables, place, folder, run_ids[place.fingerprint], run.name)
+    store_tables(run, tables)
     for place in places:
-        shutil.rmtree(study.staging / place.fingerprint)
+        shutil.rmtree(run.staging / place.fingerprint)
     return run_ids
 
 
@@ -40,13 +40,11 @@ def add_tables(tables: dict[str, list[pd.DataFrame]], place: Place, folder: Path
     for name, parts in tables.items():
         if (file := folder / f"{name}.parquet").exists() and len(rows := pd.read_parquet(file)):
             keys = {"family": study, "experiment": place.experiment, "fold": place.fold}
-            if name == "results" and "selected_on" not in rows:
-                keys["selected_on"] = place.selected_on
             parts += [rows.assign(**keys, mlflow_run_id=run_id, seed=seed) for seed in place.seeds]
 
 
-def store_tables(study: Study, tables: dict[str, list[pd.DataFrame]]) -> None:
-    store, corpus = study.store, study.corpus
+def store_tables(run: StudyRun, tables: dict[str, list[pd.DataFrame]]) -> None:
+    store, corpus = run.store, run.corpus
     if tables["predictions"]:
         predictions = pd.concat([with_probabilities(rows) for rows in tables["predictions"]])
         store.replace_rows("predictions", corpus, predictions)
@@ -55,34 +53,33 @@ def store_tables(study: Study, tables: dict[str, list[pd.DataFrame]]) -> None:
         if tables[name]:
             store.replace_rows(table, corpus, pd.concat(tables[name]))
     if tables["results"]:  # last: it says that the training is stored
-        results = pd.concat(tables["results"])
-        results.loc[results["metric"].str.endswith(ON_TEST), "selected_on"] = "test"
-        store.replace_rows("results", corpus, results)
+        store.replace_rows("results", corpus, pd.concat(tables["results"]))
 
 
-def _log_run(study: Study, place: Place, folder: Path) -> str:
-    facts = json.loads((folder / "facts.json").read_text())
-    config = {} if place.row.config is None else flattened(asdict(place.row.config))
+def _log_run(run: StudyRun, place: Place, folder: Path) -> str:
+    """One training as an MLflow run with its curves, scores, tables and model; its id."""
+    facts, results = json.loads((folder / "facts.json").read_text()), pd.read_parquet(folder / "results.parquet")
+    training = place.training
     tags = {
         "fingerprint": place.fingerprint,
-        "dagster_run_id": study.context.run_id,
-        "corpus": study.corpus,
-        "family": place.row.family,
-        "study": study.name,
+        "dagster_run_id": run.context.run_id,
+        "corpus": run.corpus,
+        "family": training.family,
+        "study": run.name,
         "experiment": place.experiment,
         "fold": str(place.fold),
         "seed": str(place.seed),
-        "selected_on": place.selected_on,
+        "selected_on": selected_in(results),
     }
-    name = f"{study.name}/{place.row.name}{place.suffix}"
+    name = f"{run.name}/{training.name}{place.suffix}"
+    config = flattened(asdict(training.config)) if training.is_network else {}
     parameters = {"seed": place.seed, "fold": place.fold, **config}
-    with study.tracking.run(study.corpus, name, parameters=parameters, tags=tags) as run:
+    with run.tracking.run(run.corpus, name, parameters=parameters, tags=tags) as logged:
         for epoch, measured in enumerate(facts.get("history", []), start=1):
-            run.log_epoch(epoch, measured)
+            logged.log_epoch(epoch, measured)
         if "score" in facts:
-            run.log_metrics({"best_score": facts["score"], "best_epoch": facts["best_epoch"]})
-        results = pd.read_parquet(folder / "results.parquet")
-        run.log_metrics(
+            logged.log_metrics({"best_score": facts["score"], "best_epoch": facts["best_epoch"]})
+        logged.log_metrics(
             {
                 f"test/{metric}/{condition.strip('{}').replace(',', '')}": value
                 for condition, metric, value in results[["condition", "metric", "value"]].itertuples(index=False)
@@ -90,7 +87,12 @@ def _log_run(study: Study, place: Place, folder: Path) -> str:
             }
         )
         for file in sorted(folder.glob("*.parquet")):
-            run.log_file(file, TABLES_FOLDER)
+            logged.log_file(file, TABLES_FOLDER)
         for file in sorted((folder / "deployed").iterdir()) if (folder / "deployed").exists() else ():
-            run.log_file(file, "deployed")
-    return run.run_id
+            logged.log_file(file, "deployed")
+    return logged.run_id
+
+
+def selected_in(results: pd.DataFrame) -> str:
+    """What selected the epoch of a training, of its scores that are not said to be of the test part's choice."""
+    return next((str(word) for word in results["selected_on"] if word != "test"), "nothing")

@@ -1,22 +1,30 @@
-"""What is shown of a study, as SQL over the store; its pictures to MLflow."""
+"""What is shown of a study or of a deployed family, as SQL over the store; its pictures to MLflow."""
 
 import hashlib
 import json
 import logging
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import dagster as dg
+import numpy as np
 import pandas as pd
 
-from affectory.learning.graph_edges import edges_of, utterance_to_show
-from affectory.models import mmgcn
-from affectory.study_kinds import KINDS
-from affectory.study_report import StudyData, findings, pictures, to_markdown
+from affectory.data.dataset import Dataset
+from affectory.learning.deployed import DeployedModel
+from affectory.models import FAMILIES
+from affectory.report.markdown import findings_markdown, section_markdown
+from affectory.report.section import Section
+from affectory.report.study_data import StudyData
+from affectory.studies import STUDIES
+from affectory.studies.study import Study
+from affectory.vocabulary import DIMENSIONS
 from ops.datasets import read_folds
 from ops.pictures import inline
-from ops.study_plan import MmgcnStudyConfig, MminStudyConfig, OmgStudyConfig, Study, StudyConfig
+from ops.study_plan import StudyRun
 from ops.training import flattened, load_trained
 from resources.feature_store import FeatureStore
 from resources.mlflow_store import TrackingAwayError
@@ -52,7 +60,27 @@ SELECT 1 FROM {table} p ANTI JOIN folds f
     ON f.corpus = p.corpus AND f.fold = p.fold AND f.utterance_id = p.utterance_id AND f.split = 'test'
 WHERE p.corpus = ? AND p.family = ? LIMIT 1
 """
-SHOWN, TABLE_FILE, NOTE_FILE, EDGES_FILE = "study", "tables.md", "note.json", "edges.parquet"
+# Of dimensions: which video an utterance is of, and its place in it.
+DIMENSION_PREDICTIONS = """
+WITH placed AS (
+    SELECT utterance_id, coalesce(dialogue_id, utterance_id) AS dialogue_id,
+           row_number() OVER (PARTITION BY dialogue_id ORDER BY turn, start_s, utterance_id) AS place
+    FROM utterances WHERE corpus = $1
+)
+SELECT p.*, placed.dialogue_id, placed.place FROM dimension_predictions p JOIN placed USING (utterance_id)
+WHERE p.corpus = $1 AND p.family = $2
+"""
+PROTOCOL = """
+SELECT any_value(protocol) AS protocol FROM folds
+WHERE corpus = $1 AND fold IN (SELECT fold FROM results WHERE corpus = $1 AND family = $2)
+"""
+# The utterance of which most of the sets are there, and which they are.
+ILLUSTRATED_UTTERANCE = """
+SELECT utterance_id, list(feature_set) AS sets FROM features
+WHERE corpus = ? AND valid AND list_contains(?, feature_set)
+GROUP BY ALL ORDER BY len(sets) DESC, utterance_id LIMIT 1
+"""
+SUMMARY, TABLE_FILE, NOTE_FILE = "study", "tables.md", "note.json"
 log = logging.getLogger(__name__)
 
 
@@ -60,131 +88,188 @@ log = logging.getLogger(__name__)
 class Summary:
     """What a study tells of itself beside its results, and of which results: `runs` is runs_digest of them."""
 
-    runs_note: str = ""
-    graph_layers: int = 0
+    options: dict[str, Any] = field(default_factory=dict)  # of its configuration
     runs: str = ""
     left_out: dict[str, str] = field(default_factory=dict)  # row -> why it was not trained
-    edges: pd.DataFrame | None = None
+    insides: dict[str, pd.DataFrame] = field(default_factory=dict)  # as of Study.look_inside
 
     def write(self, folder: Path) -> None:
-        told = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "edges"}
-        (folder / NOTE_FILE).write_text(json.dumps(told))
-        if self.edges is not None:
-            self.edges.to_parquet(folder / EDGES_FILE, index=False)
+        note = {"options": self.options, "runs": self.runs, "left_out": self.left_out, "insides": sorted(self.insides)}
+        (folder / NOTE_FILE).write_text(json.dumps(note))
+        for name, table in self.insides.items():
+            table.to_parquet(folder / f"{name}.parquet", index=False)
 
     @classmethod
     def read(cls, folder: Path) -> "Summary":
-        edges = folder / EDGES_FILE
-        told = json.loads((folder / NOTE_FILE).read_text())
-        return cls(**told, edges=pd.read_parquet(edges) if edges.exists() else None)
+        """KeyError for one of an older form."""
+        note = json.loads((folder / NOTE_FILE).read_text())
+        insides = {name: pd.read_parquet(folder / f"{name}.parquet") for name in note["insides"]}
+        return cls(note["options"], note["runs"], note["left_out"], insides)
 
 
-def study_data(
-    store: FeatureStore, tracking: Tracking, corpus: str, study: str, summary: Summary | None = None
-) -> StudyData | None:
-    """All that is stored of a study; None where it has no results, or they are of folds that are no more.
+@dataclass(frozen=True)
+class _Inside:
+    """How a study's look_inside reaches what was trained."""
 
-    Without a summary that of the latest study, from MLflow.
+    run: StudyRun
+    options: Mapping[str, Any]
+
+    def trained(self, row: str) -> tuple[DeployedModel, Dataset] | None:
+        first = self.run.store.query(FIRST_RUN, [self.run.corpus, self.run.name, row])
+        dataset, parts = read_folds(self.run.store, self.run.corpus)
+        if first.empty or dataset is None:
+            return None
+        deployed = load_trained(self.run.tracking, str(first["run_id"].iloc[0]))
+        return deployed, replace(dataset, splits=parts[int(first["fold"].iloc[0])])
+
+
+def study_section(
+    store: FeatureStore, tracking: Tracking, corpus: str, study: Study, summary: Summary | None = None
+) -> Section | None:
+    """What is shown of a study; None without results, or where they are of folds that are no more.
+
+    Without a summary with that of the latest study, from MLflow.
     """
-    keys = [corpus, study]
-    results = store.query("SELECT * FROM results WHERE corpus = ? AND family = ?", keys)
-    if results.empty:
+    if not has_results(store, corpus, study.name):
         return None
-    if of_former_folds(store, corpus, study):
-        log.warning("%s of %s is not shown: the folds have changed since; make study CORPUS=%s", study, corpus, corpus)
+    if of_former_folds(store, corpus, study.name):
+        message = "%s of %s is not shown: the folds have changed since; make study CORPUS=%s"
+        log.warning(message, study.name, corpus, corpus)
         return None
-    of_folds = sorted(set(results["fold"]))
+    summary = summary or latest_summary(tracking, corpus, study.name, runs_digest(store, corpus, study.name))
+    data = _data(store, tracking, corpus, study, study.name)
+    return study.section(
+        replace(
+            data,
+            **_samples(store, corpus, study),
+            options=summary.options,
+            runs_note=runs_note(study, summary.options),
+            left_out=summary.left_out,
+            insides=summary.insides,
+        )
+    )
+
+
+def family_section(store: FeatureStore, tracking: Tracking, corpus: str, family: str) -> Section | None:
+    """What is shown of a deployed family of dimensions, in the form of the study about it.
+
+    None without results or such a study, or where they are of folds that are no more. What its models read is shown
+    where the study does not show it.
+    """
+    study = next((study for study in STUDIES.values() if study.family == family), None)
+    if study is None or not has_results(store, corpus, family) or of_former_folds(store, corpus, family):
+        return None
+    data = _data(store, tracking, corpus, study, family)
+    title = " and ".join(data.dimensions).capitalize()
+    samples = {} if has_results(store, corpus, study.name) else _samples(store, corpus, study)
+    return study.section(replace(data, title=title, **samples))
+
+
+def _data(store: FeatureStore, tracking: Tracking, corpus: str, study: Study, stored_as: str) -> StudyData:
+    """What is stored of a study, or of the family `stored_as` that it is about."""
+    keys = [corpus, stored_as]
+    of_dimensions = FAMILIES[study.family].of_dimensions
     units = store.query(UNITS, [corpus])
     word = "dialogue" if len(set(units["dialogue"])) < len(units) else "speaker"
-    pictured = KINDS[study].pictured
-    summary = summary or latest_summary(tracking, corpus, study, runs_digest(store, corpus, study))
-    protocol = store.query(
-        "SELECT fold, any_value(protocol) AS text FROM folds WHERE corpus = ? GROUP BY ALL", [corpus]
-    )
+    predictions = store.query(DIMENSION_PREDICTIONS if of_dimensions else PREDICTIONS, keys)
+    dimensions = set(predictions["dimension"]) if of_dimensions else set()
     return StudyData(
-        study=study,
-        results=results,
-        predictions=store.query(PREDICTIONS, keys),
+        study=stored_as,
+        title=study.title,
+        names=study.names,
+        metrics=study.metrics,
+        references=study.references,
+        pictured=study.pictured,
+        corpus=corpus,
+        dimensions=tuple(name for name in DIMENSIONS if name in dimensions),
+        protocol=store.query(PROTOCOL, keys)["protocol"].fillna("").iloc[0],
+        results=store.query("SELECT * FROM results WHERE corpus = ? AND family = ?", keys),
+        predictions=predictions,
         sweeps=store.query("SELECT * FROM sweeps WHERE corpus = ? AND family = ?", keys),
-        imagined=store.query(IMAGINED, [*keys, pictured]),
-        history=_history(store, tracking, corpus, study),
-        runs_note=summary.runs_note,
-        graph_layers=summary.graph_layers,
-        **({} if summary.edges is None else {"edges": summary.edges}),
+        imagined=store.query(IMAGINED, [*keys, study.pictured]),
+        history=_history(store, tracking, keys, study.pictured),
         units=dict(zip(units["utterance_id"], units[word], strict=True)),
         unit_word=word,
         test_share=float(store.query(SHARES, keys)["share"].iloc[0]),
-        protocol=protocol.loc[protocol["fold"].isin(of_folds), "text"].fillna("").iloc[0],
     )
 
 
-def of_former_folds(store: FeatureStore, corpus: str, family: str, table: str = "predictions") -> bool:
-    """Something in a table of predictions was tested in a fold whose test part it is not in today."""
-    return not store.query(ELSEWHERE.format(table=table), [corpus, family]).empty
+def has_results(store: FeatureStore, corpus: str, study_or_family: str) -> bool:
+    keys = [corpus, study_or_family]
+    return not store.query("SELECT 1 FROM results WHERE corpus = ? AND family = ? LIMIT 1", keys).empty
 
 
-def study_metadata(study: Study, config: StudyConfig, left_out: dict[str, str]) -> dict[str, dg.MetadataValue]:
+def of_former_folds(store: FeatureStore, corpus: str, study_or_family: str) -> bool:
+    """Something was tested in a fold whose test part it is not in today."""
+    tables = ("predictions", "dimension_predictions")
+    return any(
+        not store.query(ELSEWHERE.format(table=table), [corpus, study_or_family]).empty for table in tables
+    )
+
+
+def study_metadata(run: StudyRun, left_out: dict[str, str]) -> dict[str, dg.MetadataValue]:
     """Findings, tables and pictures for Dagster's page; the same files as artifacts of one MLflow run."""
-    store, tracking, corpus = study.store, study.tracking, study.corpus
-    runs = runs_digest(store, corpus, study.name)
-    summary = Summary(note(config), _graph_layers(config), runs, left_out, _edges(study, config))
-    data = study_data(store, tracking, corpus, study.name, summary)
-    if data is None:
+    store, tracking, corpus, study = run.store, run.tracking, run.corpus, run.study
+    insides = study.look_inside(_Inside(run, run.options)) if study.look_inside else {}
+    summary = Summary(run.options, runs_digest(store, corpus, study.name), left_out, insides)
+    section = study_section(store, tracking, corpus, study, summary)
+    if section is None:
         raise dg.Failure("no row of the study could be trained and tested in any fold; the log says why of each")
-    return show(study, config, summary, pictures(data, form="png"), to_markdown(data), findings(data))
+    pictures = {figure.name: figure.draw("png") for figure in section.figures}
+    tables = section_markdown(section)
+    _log_summary(run, summary, {TABLE_FILE: tables.encode(), **{f"{n}.png": p for n, p in pictures.items()}})
+    for sentence in section.findings:
+        run.say(sentence)
+    inlined = {name: inline(picture) for name, picture in pictures.items()}
+    texts = {"findings": findings_markdown(section), "tables": tables, **inlined}
+    return {name: dg.MetadataValue.md(text) for name, text in texts.items()}
 
 
-def show(
-    study: Study, config: StudyConfig, summary: Summary, drawn: dict[str, bytes], tables: str, sentences: list[str]
-) -> dict[str, dg.MetadataValue]:
-    """The same to MLflow, to the log, and as Dagster's metadata."""
-    tracking, corpus = study.tracking, study.corpus
-    tags = {"dagster_run_id": study.context.run_id, "corpus": corpus, "family": study.name, "fingerprint": SHOWN}
+def _log_summary(run: StudyRun, summary: Summary, files: Mapping[str, bytes]) -> None:
+    """To MLflow, as a run of its own."""
+    tags = {"dagster_run_id": run.context.run_id, "corpus": run.corpus, "family": run.name, "fingerprint": SUMMARY}
+    parameters = flattened(run.options)
     with (
         TemporaryDirectory() as folder,
-        tracking.run(corpus, study.name, parameters=flattened(config.model_dump()), tags=tags) as run,
+        run.tracking.run(run.corpus, run.name, parameters=parameters, tags=tags) as logged,
     ):
         summary.write(Path(folder))
-        for name, content in {TABLE_FILE: tables.encode(), **{f"{n}.png": p for n, p in drawn.items()}}.items():
+        for name, content in files.items():
             (Path(folder) / name).write_bytes(content)
         for file in sorted(Path(folder).iterdir()):
-            run.log_file(file, SHOWN)
-    for sentence in sentences:
-        study.say(sentence)
-    texts = {"findings": "\n".join(f"- {sentence}" for sentence in sentences), "tables": tables}
-    return {name: dg.MetadataValue.md(text) for name, text in {**texts, **_inlined(drawn)}.items()}
+            logged.log_file(file, SUMMARY)
 
 
-def note(config: StudyConfig) -> str:
-    """Which preset, and what of it was changed."""
-    kept = {"": "", "best": "; every network keeps its best epoch", "last": "; every network keeps its last epoch"}
-    train_under = config.train_under if isinstance(config, MminStudyConfig) else ""
-    under = f"; rows that are free to be are trained under {train_under}" if train_under else ""
-    loss = f"; every row learns with {config.loss}" if isinstance(config, OmgStudyConfig) and config.loss else ""
-    return f"Preset {config.preset}{kept[config.keep]}{under}{loss}."
-
-
-def _inlined(drawn: dict[str, bytes]) -> dict[str, str]:
-    return {name: inline(picture) for name, picture in drawn.items()}
+def runs_note(study: Study, options: Mapping[str, Any]) -> str:
+    """Which preset, and what of it was changed; empty where that is not known."""
+    if not options:
+        return ""
+    keep = {"": "", "best": "; every network keeps its best epoch", "last": "; every network keeps its last epoch"}
+    changed = [
+        f"; {option.note.format(options[name])}"
+        for name, option in study.options.items()
+        if option.note and options.get(name)
+    ]
+    return f"Preset {options['preset']}{keep[options['keep']]}{''.join(changed)}."
 
 
 def runs_digest(store: FeatureStore, corpus: str, study: str) -> str:
     """Which runs the stored results are of, as a digest."""
-    found = store.query(
+    runs = store.query(
         "SELECT DISTINCT mlflow_run_id AS id FROM results WHERE corpus = ? AND family = ?", [corpus, study]
     )
-    return hashlib.sha256(" ".join(sorted(found["id"])).encode()).hexdigest()
+    return hashlib.sha256(" ".join(sorted(runs["id"])).encode()).hexdigest()
 
 
 def latest_summary(tracking: Tracking, corpus: str, study: str, runs: str) -> Summary:
     """Of the study's latest run; empty where MLflow is away, knows none, or the results are not those that it saw."""
-    found = tracking.find_finished(corpus, study, SHOWN)
-    if found is None:
+    latest = tracking.find_finished(corpus, study, SUMMARY)
+    if latest is None:
         return Summary()
     with TemporaryDirectory() as folder:
         try:
-            summary = Summary.read(tracking.download(found.run_id, SHOWN, Path(folder)))
-        except (FileNotFoundError, TrackingAwayError) as error:
+            summary = Summary.read(tracking.download(latest.run_id, SUMMARY, Path(folder)))
+        except (FileNotFoundError, KeyError, TrackingAwayError) as error:
             log.warning("the summary of %s is not shown: %s", study, error)
             return Summary()
     if summary.runs == runs:
@@ -193,26 +278,20 @@ def latest_summary(tracking: Tracking, corpus: str, study: str, runs: str) -> Su
     return Summary()
 
 
-def _graph_layers(config: StudyConfig) -> int:
-    return mmgcn.experiments(config.preset)["mmgcn"].graph_layers if isinstance(config, MmgcnStudyConfig) else 0
-
-
-def _edges(study: Study, config: StudyConfig) -> pd.DataFrame | None:
-    """Those of the chosen utterance in the first fold and seed of MMGCN, where the study has that row."""
-    if not isinstance(config, MmgcnStudyConfig):
-        return None
-    first = study.store.query(FIRST_RUN, [study.corpus, study.name, "mmgcn"])
-    dataset, parts = read_folds(study.store, study.corpus)
-    if first.empty or dataset is None:
-        return None
-    dataset = replace(dataset, splits=parts[int(first["fold"].iloc[0])])
-    deployed = load_trained(study.tracking, str(first["run_id"].iloc[0]))
-    return edges_of(deployed.model, deployed.inputs, dataset, config.utterance or utterance_to_show(dataset))
-
-
-def _history(store: FeatureStore, tracking: Tracking, corpus: str, study: str) -> pd.DataFrame:
-    """The curves of the pictured row in its first fold and seed."""
-    pictured = KINDS[study].pictured
-    for _, row in store.query(FIRST_RUN, [corpus, study, pictured]).iterrows():
-        return tracking.history(str(row["run_id"])).assign(experiment=pictured, fold=row["fold"], seed=row["seed"])
+def _history(store: FeatureStore, tracking: Tracking, keys: list[str], row: str) -> pd.DataFrame:
+    """The curves of a row in its first fold and seed."""
+    for _, first in store.query(FIRST_RUN, [*keys, row]).iterrows():
+        return tracking.history(str(first["run_id"])).assign(experiment=row, fold=first["fold"], seed=first["seed"])
     return pd.DataFrame(columns=["experiment", "fold", "seed", "epoch", "name", "value"])
+
+
+def _samples(store: FeatureStore, corpus: str, study: Study) -> dict[str, Any]:
+    """`samples` and `sample_of`: the frames of one utterance in the feature sets that the study illustrates."""
+    if not study.illustrates:
+        return {}
+    rows = store.query(ILLUSTRATED_UTTERANCE, [corpus, list(study.illustrates)])
+    if rows.empty:
+        return {}
+    utterance, sets = str(rows["utterance_id"].iloc[0]), list(rows["sets"].iloc[0])
+    samples = {name: np.array(store.read_sequences(corpus, name, [utterance]).frames) for name in sets}
+    return {"samples": samples, "sample_of": utterance}

@@ -19,7 +19,7 @@ from affectory.learning.deployed import DeployedModel, load_deployed
 from affectory.learning.experiment import Fold, train_experiment
 from affectory.models import FAMILIES
 from affectory.models.family import Schedule
-from affectory.results.tables import metric_title
+from affectory.results.names import metric_title
 from affectory.vocabulary import SCALES, Split
 from ops.datasets import digest, read_dataset
 from resources.compute import Compute

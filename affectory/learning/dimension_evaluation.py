@@ -13,11 +13,11 @@ import pandas as pd
 from affectory.data.batches import PackedFeatures
 from affectory.data.conditions import rows_under
 from affectory.data.dataset import Dataset, dialogue_numbers
-from affectory.dimension_data import VAL_CCC
 from affectory.learning.evaluation import logits_under
 from affectory.learning.rescaling import fit_rescaling, fit_window, smoothed
 from affectory.models.family import Model
 from affectory.results import metrics
+from affectory.results.names import VAL_CCC
 from affectory.vocabulary import Condition, conditions
 
 

@@ -17,9 +17,9 @@ from affectory.data.dataset import Dataset, Sequences
 from affectory.learning.evaluation import logits_of_ways, logits_under, with_context
 from affectory.learning.experiment import Trained
 from affectory.results import metrics
+from affectory.results.names import FRAMES_MISSING, MODALITIES_MISSING
 
 RATES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
-MODALITIES_MISSING, FRAMES_MISSING = "modalities", "frames"
 
 
 def sweep(trained: Trained, dataset: Dataset, rows: np.ndarray, *, seed: int) -> pd.DataFrame:
