@@ -9,6 +9,7 @@ Output, in the same order: `emotion`, `p_<class>` ..., `modalities_used` (`a,t`)
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -35,12 +36,20 @@ class EmotionModel(PythonModel):
     deployed: DeployedModel
 
     def load_context(self, context: PythonModelContext) -> None:
-        self.deployed = load_deployed(Path(context.artifacts[DEPLOYED]))
+        deployed_folder = Path(context.artifacts[DEPLOYED])
+        self.deployed = load_deployed(deployed_folder)
+        _remove_bytecode(deployed_folder.parents[1])
 
     def predict(
         self, context: PythonModelContext, model_input: pd.DataFrame, params: dict | None = None
     ) -> pd.DataFrame:
         return predict(self.deployed, model_input)
+
+
+def _remove_bytecode(model: Path) -> None:
+    """A loaded model stays as it was logged: one in a local store is run in place, and Python leaves bytecode there."""
+    for cache in (model / "__pycache__", *(model / "code").rglob("__pycache__")):
+        shutil.rmtree(cache, ignore_errors=True)
 
 
 def declare_model() -> None:

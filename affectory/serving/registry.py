@@ -20,6 +20,7 @@ from affectory.learning.deployed import DeployedModel, load_deployed
 from affectory.serving.pyfunc import DEPLOYED, input_example, signature
 
 REQUIRED = ("mlflow", "numpy", "pandas", "safetensors", "torch")
+CODE = (".py", ".j2")  # the files of the package that a saved model carries: source and the report's template
 
 
 def save_model(deployed_folder: Path, path: Path, mlflow_model: Model | None = None) -> None:
@@ -32,7 +33,7 @@ def save_model(deployed_folder: Path, path: Path, mlflow_model: Model | None = N
         mlflow.pyfunc.save_model(
             path=str(path),
             python_model=str(package / "registry_model.py"),
-            code_paths=[str(package)],
+            code_paths=[str(_copy_code(package, Path(folder)))],
             artifacts={DEPLOYED: str(artifacts)},
             signature=signature(deployed),
             input_example=input_example(deployed),
@@ -40,6 +41,17 @@ def save_model(deployed_folder: Path, path: Path, mlflow_model: Model | None = N
             mlflow_model=mlflow_model,
         )
     _forget_checkout(path)
+
+
+def _copy_code(package: Path, folder: Path) -> Path:
+    """The package again, in `folder`, with nothing but its CODE: no bytecode, no notebook, no stray file."""
+    copy = folder / package.name
+    for source in package.rglob("*"):
+        if source.suffix in CODE:
+            target = copy / source.relative_to(package)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, target)
+    return copy
 
 
 def _forget_checkout(path: Path) -> None:

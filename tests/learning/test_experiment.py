@@ -49,16 +49,17 @@ def with_val_labels_turned(dataset: Dataset) -> Dataset:
     return replace(dataset, labels=labels)
 
 
-def same(first: Trained, second: Trained) -> bool:
+def same(first: Trained, second: Trained, within: float = 0.0) -> bool:
+    """The same weights and normalisation; to the bit, unless other numbers of rows were computed with."""
     ours, theirs = first.model.state_dict(), second.model.state_dict()
     assert list(ours) == list(theirs) and list(first.inputs) == list(second.inputs)
     normalised = [
-        np.array_equal(getattr(first.inputs[m], name), getattr(second.inputs[m], name))
+        np.allclose(getattr(first.inputs[m], name), getattr(second.inputs[m], name), rtol=0, atol=within)
         for m in first.inputs
         for name in ("mean", "std", "projection")
         if getattr(first.inputs[m], name) is not None
     ]
-    return all(torch.equal(ours[name], theirs[name]) for name in ours) and all(normalised)
+    return all(torch.allclose(ours[name], theirs[name], rtol=0, atol=within) for name in ours) and all(normalised)
 
 
 def test_a_refit_learns_from_train_and_val_for_as_many_epochs_as_validation_kept():
@@ -117,7 +118,8 @@ def test_rows_of_test_may_be_taken_away():
         },
         **{name: [getattr(DATASET, name)[row] for row in kept] for name in ("speakers", "dialogues", "splits")},
     )
-    assert same(train(DEBUG["best"]), train(DEBUG["best"], without))
+    # Fewer rows may be summed in another order: weights move by 1e-7; by 0.03 where one row of test is learned from.
+    assert same(train(DEBUG["best"]), train(DEBUG["best"], without), within=1e-5)
 
 
 def test_the_last_epoch_is_kept_where_the_schedule_says_so():

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,10 +15,11 @@ import pytest
 from mlflow.exceptions import MlflowException
 from mlflow.pyfunc import scoring_server
 
+import affectory
 from affectory.data.inputs import fit_inputs
 from affectory.learning.deployed import DeployedModel
 from affectory.models import mmin
-from affectory.serving import ModelError, load, predict
+from affectory.serving import ModelError, load, predict, save_model
 from affectory.serving.pyfunc import input_example
 from affectory.vocabulary import Modality
 from tests.fixtures.datasets import small_dataset
@@ -225,6 +227,21 @@ def test_the_example_of_every_experiment_can_be_predicted(name: str):
     assert predict(deployed, input_example(deployed))["modalities_used"].tolist() == ["a,v,t", "a"]
 
 
+def test_the_code_of_a_saved_model_is_the_packages_source_and_nothing_that_lies_beside_it(
+    deployed_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    package = Path(affectory.__file__).parent
+    source = {path.relative_to(package) for path in package.rglob("*") if path.suffix in {".py", ".j2"}}
+    littered = shutil.copytree(package, tmp_path / "affectory")
+    for stray in ("stray.pyc", "layers/fast.so", "notes.ipynb", "models/__pycache__/mmin.cpython-311.pyc"):
+        (littered / stray).parent.mkdir(exist_ok=True)
+        (littered / stray).write_bytes(b"stray")
+    monkeypatch.setattr(affectory, "__file__", str(littered / "__init__.py"))
+    save_model(deployed_folder, tmp_path / "model")
+    code = tmp_path / "model" / "code"
+    assert {path.relative_to(code / "affectory") for path in code.rglob("*") if path.is_file()} == source
+
+
 def test_nothing_in_the_logged_folder_is_a_pickle_and_requirements_are_pinned(logged: str):
     folder = Path(mlflow.artifacts.download_artifacts(logged))
     files = [path for path in folder.rglob("*") if path.is_file()]
@@ -258,12 +275,15 @@ def test_the_logged_model_does_not_tell_where_the_code_lay(logged: str):
 
 def test_a_consumer_with_the_requirements_alone_loads_and_predicts_with_pickle_off(logged: str, model, tmp_path: Path):
     folder = mlflow.artifacts.download_artifacts(logged, dst_path=str(tmp_path / "downloaded"))
+    as_logged = sorted(Path(folder).rglob("*"))
+    environment = os.environ | {"MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false", "OMP_NUM_THREADS": "1"}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     result = subprocess.run(
         [sys.executable, "-c", WITHOUT + CONSUMER, NOT_REQUIRED, folder],
-        cwd=tmp_path, env=os.environ | {"MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false", "OMP_NUM_THREADS": "1"},
-        capture_output=True, text=True, timeout=300,
+        cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300,
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
+    assert sorted(Path(folder).rglob("*")) == as_logged  # no bytecode of its code either
     [row] = json.loads(result.stdout)
     expected = model.predict(pd.DataFrame([{"textual": [[1, 2, 3, 4]]}]))
     assert row["modalities_used"] == "t"
