@@ -1,4 +1,4 @@
-"""Corpus folders: finding them, their media and their utterances. LAYOUTS names the readers of the kinds of folder."""
+"""Corpus folders: finding them, their media and their utterances. LAYOUTS lists the kinds of folder that are read."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ import hashlib
 import os
 from contextlib import suppress
 from pathlib import Path
-from types import ModuleType
 
 import pandas as pd
 
-from affectory.corpora import emorynlp, iemocap, meld, msp_improv, omg
-from affectory.corpora import folder as folder_layout
-from affectory.corpora.corpus import Corpus, CorpusError, UtteranceReading, read_corpus
+from affectory.corpora import emorynlp, folder, iemocap, meld, msp_improv, omg
+from affectory.corpora.corpus import Corpus, CorpusError, UtteranceReading
+from affectory.corpora.description import read_description
+from affectory.corpora.layout import Layout
+from affectory.corpora.rows import media_of, read_rows
+from affectory.corpora.segmentation import files_below_media, segment_files
 from affectory.processes.child_processes import OnProgress
 from affectory.refusals import Refusal
 
@@ -20,6 +22,7 @@ __all__ = [
     "LAYOUTS",
     "Corpus",
     "CorpusError",
+    "Layout",
     "UtteranceReading",
     "corpus_state",
     "find_corpora",
@@ -28,28 +31,31 @@ __all__ = [
     "read_utterances",
 ]
 
-# Each module has check(corpus), which raises CorpusError, media_paths(corpus), read_utterances(corpus, media_files,
-# ...) and TREE: what its corpus folder is made of besides PARTS, as patterns.
-LAYOUTS: dict[str, ModuleType] = {
-    "folder": folder_layout,
-    "iemocap": iemocap,
-    "msp_improv": msp_improv,
-    "meld": meld,
-    "emorynlp": emorynlp,
-    "omg": omg,
+LAYOUTS: dict[str, Layout] = {
+    layout.name: layout
+    for layout in (
+        folder.LAYOUT,
+        iemocap.LAYOUT,
+        msp_improv.LAYOUT,
+        meld.LAYOUT,
+        emorynlp.LAYOUT,
+        omg.LAYOUT,
+    )
 }
-PARTS = ("corpus.toml", "utterances.csv", "media", "features", "openface")  # what a corpus folder is made of
+# What a folder in any layout may hold; a layout's tree comes beside it.
+PARTS = ("corpus.toml", "utterances.csv", "media", "features", "openface")
+MEDIA_SUFFIXES = (".mp4", ".mov", ".mkv", ".avi", ".mpg", ".webm", ".wav", ".flac", ".mp3", ".m4a")
 
 
-def find_corpora(folder: Path) -> tuple[list[Corpus], list[Refusal]]:
+def find_corpora(parent: Path) -> tuple[list[Corpus], list[Refusal]]:
     """The corpora among the sub-folders, by name, and a refusal for each that looks like one and cannot be read.
 
-    A sub-folder without any of PARTS or of a layout's TREE is no corpus, unless videos lie in it: then it is refused
+    A sub-folder without any of PARTS or of a layout's tree is no corpus, unless videos lie in it: then it is refused
     with the remedy.
     """
     corpora: list[Corpus] = []
     refusals: list[Refusal] = []
-    for root in sorted(folder.iterdir()) if folder.is_dir() else []:
+    for root in sorted(parent.iterdir()) if parent.is_dir() else []:
         if root.name.startswith(".") or not root.is_dir():
             continue
         try:
@@ -64,30 +70,32 @@ def find_corpora(folder: Path) -> tuple[list[Corpus], list[Refusal]]:
 
 
 def _looks_like_corpus(root: Path) -> bool:
-    videos = (".mp4", ".mov", ".mkv", ".avi", ".mpg", ".webm", ".wav", ".flac", ".mp3", ".m4a")
-    trees = [pattern for layout in LAYOUTS.values() for pattern in layout.TREE]
-    if any(any(root.glob(part)) for part in (*PARTS, *trees)):
+    trees = [pattern for layout in LAYOUTS.values() for pattern in layout.tree]
+    if any(any(root.glob(pattern)) for pattern in (*PARTS, *trees)):
         return True
-    return any(p.suffix.lower() in videos for p in root.iterdir())
+    return any(path.suffix.lower() in MEDIA_SUFFIXES for path in root.iterdir())
 
 
 def open_corpus(root: Path) -> Corpus:
     """The corpus in a folder. Raises CorpusError naming the folder or file, what is amiss and the remedy."""
     if not root.is_dir():
         raise CorpusError(f"corpus {root.name}: expected a folder, came nothing; put it among the corpora again")
-    corpus = read_corpus(root)
-    if corpus.layout not in LAYOUTS:
-        raise CorpusError(
-            f'corpus {corpus.name}: expected layout to be one of {", ".join(LAYOUTS)}, came "{corpus.layout}", which '
-            "is not supported yet; bring the corpus into the folder layout: media/ and utterances.csv"
-        )
+    corpus = read_description(root, LAYOUTS)
     LAYOUTS[corpus.layout].check(corpus)
     return corpus
 
 
 def media_paths(corpus: Corpus) -> list[str]:
-    """The media files to probe, as paths inside the corpus folder. Raises CorpusError for an unreadable table."""
-    return LAYOUTS[corpus.layout].media_paths(corpus)
+    """The media files to probe, as paths inside the corpus folder.
+
+    Those that the corpus's tables name and that are there, in the tables' order; without tables, what lies under
+    media/. Raises CorpusError for an unreadable table.
+    """
+    annotations = LAYOUTS[corpus.layout].rows(corpus)
+    if annotations is None:
+        return files_below_media(corpus)
+    rows, _ = annotations
+    return media_of(corpus, rows)
 
 
 def read_utterances(
@@ -100,20 +108,22 @@ def read_utterances(
 ) -> UtteranceReading:
     """The corpus's utterances and the refusals (stage `utterances`) of those that cannot be used.
 
-    media_files: one row a probed file, with the fields of MediaFile. Voice activity works in up to `workers` processes,
-    each file at most timeout_s and the length of the longest; on_progress(files done, files in all). Raises CorpusError
-    for an unreadable table.
+    media_files: one row a probed file, with the fields of MediaFile. A corpus with tables is read here and at once; one
+    without is segmented by voice activity in up to `workers` processes, each file at most timeout_s and the length of
+    the longest; on_progress(files done, files in all). Raises CorpusError for an unreadable table.
     """
-    return LAYOUTS[corpus.layout].read_utterances(
-        corpus, media_files, workers=workers, timeout_s=timeout_s, on_progress=on_progress
-    )
+    annotations = LAYOUTS[corpus.layout].rows(corpus)
+    if annotations is None:
+        return segment_files(corpus, media_files, workers=workers, timeout_s=timeout_s, on_progress=on_progress)
+    rows, refusals = annotations
+    return read_rows(corpus, rows, refusals, media_files)
 
 
 def corpus_state(corpus: Corpus) -> str:
     """A digest of the names, sizes and times of what the corpus is made of: cheap, and another when a file changes."""
     digest = hashlib.sha256()
-    for part in (*PARTS, *LAYOUTS[corpus.layout].TREE):
-        for path in [entry for top in sorted(corpus.root.glob(part)) for entry in _entries(top)]:
+    for pattern in (*PARTS, *LAYOUTS[corpus.layout].tree):
+        for path in [file for top in sorted(corpus.root.glob(pattern)) for file in _files(top)]:
             with suppress(FileNotFoundError):  # removed since it was listed
                 status = path.lstat()
                 name = os.fsencode(path.relative_to(corpus.root))
@@ -121,7 +131,8 @@ def corpus_state(corpus: Corpus) -> str:
     return digest.hexdigest()
 
 
-def _entries(path: Path) -> list[Path]:
+def _files(path: Path) -> list[Path]:
+    """The files below a folder, sorted, or the file itself."""
     if path.is_dir():
-        return sorted(Path(where, name) for where, _, files in os.walk(path) for name in files)
+        return sorted(Path(parent, name) for parent, _, files in os.walk(path) for name in files)
     return [path] if path.exists() else []

@@ -19,20 +19,17 @@ from __future__ import annotations
 import re
 from functools import partial
 
-import pandas as pd
-
-from affectory.corpora.annotations import Row, media_of, read_rows
-from affectory.corpora.corpus import Corpus, UtteranceReading
-from affectory.corpora.official import check_words, label_of
-from affectory.corpora.release_tables import check_tables, is_there, read_tables, whole_number
-from affectory.processes.child_processes import OnProgress
+from affectory.corpora.corpus import Corpus
+from affectory.corpora.layout import Layout
+from affectory.corpora.official import first_there, label_of
+from affectory.corpora.release_tables import check_tables, read_tables, whole_number
+from affectory.corpora.rows import Row
 from affectory.refusals import Refusal
 from affectory.vocabulary import Split
 
 PARTS = {"train": Split.TRAIN, "dev": Split.VAL, "test": Split.TEST}
 TABLES = {part: f"emorynlp_{part}_final.csv" for part in PARTS}
 CLIPS = {part: f"emorynlp_{part}_splits" for part in PARTS}
-TREE = (*TABLES.values(), *CLIPS.values())
 COLUMNS = ("Utterance", "Speaker", "Emotion", "Scene_ID", "Utterance_ID", "Season", "Episode")
 NAME = "sea{Season}_ep{Episode}_sc{Scene_ID}_utt{Utterance_ID}"
 EMOTIONS = ("joyful", "mad", "neutral", "peaceful", "powerful", "sad", "scared")
@@ -42,36 +39,12 @@ _SPEAKER = r"""'[^']*'|"[^"]*\""""  # a name as Python prints it
 SPEAKERS = re.compile(rf"\[({_SPEAKER})(, ({_SPEAKER}))*\]")
 
 
-def check(corpus: Corpus) -> None:
-    """Raises CorpusError without the train table, or for emotions in corpus.toml that the release does not have."""
-    check_words(corpus, "emotions", corpus.emotions, EMOTIONS)
-    check_tables(corpus, TABLES["train"], [TABLES["dev"], TABLES["test"]])
-
-
-def media_paths(corpus: Corpus) -> list[str]:
-    """The clips of the utterances that the tables name and that are there, in the tables' order."""
-    rows, _ = _read(corpus)
-    return media_of(corpus, rows)
-
-
-def read_utterances(
-    corpus: Corpus,
-    media_files: pd.DataFrame,
-    *,
-    workers: int,
-    timeout_s: float,
-    on_progress: OnProgress | None,
-) -> UtteranceReading:
-    """The utterances that the tables name; nothing is segmented, so the work is done here and at once.
+def rows(corpus: Corpus) -> tuple[list[Row], list[Refusal]]:
+    """The lines of the tables, an utterance each.
 
     Splits are the official ones, `turn` is the script's number in the scene, which counts lines that are not in the
     release. An utterance without a clip has its text alone.
     """
-    rows, refusals = _read(corpus)
-    return read_rows(corpus, rows, refusals, media_files)
-
-
-def _read(corpus: Corpus) -> tuple[list[Row], list[Refusal]]:
     return read_tables(corpus, TABLES, COLUMNS, NAME, partial(_utterance, corpus))
 
 
@@ -82,14 +55,13 @@ def _utterance(corpus: Corpus, part: str, fields: dict[str, str]) -> dict[str, s
     )
     dialogue = f"sea{season}_ep{episode}_sc{scene}"
     name = f"{dialogue}_utt{turn}"
-    places = (f"media/{name}.mp4", f"{CLIPS[part]}/{name}.mp4")
     return {
         "utterance_id": name,
         "dialogue_id": dialogue,
         "turn": turn,
         "speaker": _speaker(fields["Speaker"]),
         "split": PARTS[part].value,
-        "media": next((place for place in places if is_there(corpus, place)), ""),
+        "media": first_there(corpus, (f"media/{name}.mp4", f"{CLIPS[part]}/{name}.mp4")),
         "transcript": fields["Utterance"],
         "emotion": label_of(fields["Emotion"], NAMES, corpus.emotions or EMOTIONS),
     }
@@ -100,3 +72,13 @@ def _speaker(printed: str) -> str:
     if not SPEAKERS.fullmatch(printed):
         return printed
     return " & ".join(name[1:-1] for name in re.findall(_SPEAKER, printed))
+
+
+LAYOUT = Layout(
+    name="emorynlp",
+    tree=(*TABLES.values(), *CLIPS.values()),
+    check=partial(check_tables, tables=tuple(TABLES.values())),
+    rows=rows,
+    emotions=EMOTIONS,
+    shared_speakers=True,
+)

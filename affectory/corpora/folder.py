@@ -1,28 +1,19 @@
-"""The layout "folder": media/ with any files, and utterances.csv where there are annotations."""
+"""The layout "folder": media/ with any files, and utterances.csv where there are annotations.
+
+utterances.csv has one row an utterance and some of UTTERANCE_COLUMNS, named in its first line; texts are kept to the
+letter. Without it, every file under media/ is segmented by voice activity.
+"""
 
 from __future__ import annotations
 
-import os
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from functools import partial
-from pathlib import Path, PurePosixPath
-from typing import Any
+import csv
+from collections.abc import Iterator
 
-import pandas as pd
-
-from affectory.corpora.annotations import annotated_media, read_annotations
-from affectory.corpora.corpus import UNKNOWN, Corpus, CorpusError, UtteranceReading, utterance_table
-from affectory.media import MediaError
-from affectory.media.voice_activity import Turn, segment_by_voice
-from affectory.processes.child_processes import Lost, OnProgress, run_each
+from affectory.corpora.corpus import Corpus, CorpusError
+from affectory.corpora.layout import Layout
+from affectory.corpora.rows import Row, refuse
 from affectory.refusals import Refusal
-
-TREE: tuple[str, ...] = ()  # nothing but what every corpus folder has
-# What people keep beside their videos; every other file under media/ is probed.
-SIDECARS = (".csv", ".json", ".md", ".pdf", ".srt", ".textgrid", ".tsv", ".txt", ".vtt", ".xml")
-# A worker spends seconds on loading the model, which then hears a minute of sound in a second.
-MEDIA_PER_WORKER_S = 300.0
+from affectory.vocabulary import UTTERANCE_COLUMNS
 
 
 def check(corpus: Corpus) -> None:
@@ -37,94 +28,45 @@ def check(corpus: Corpus) -> None:
         )
 
 
-def media_paths(corpus: Corpus) -> list[str]:
-    """Paths inside the corpus folder: those that utterances.csv names; without one, what lies under media/, sorted."""
-    if corpus.table.exists():
-        return annotated_media(corpus)
-    return sorted(path.relative_to(corpus.root).as_posix() for path in _files(corpus.media))
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    """Files below the folder, hidden ones and sidecars left out. Links to folders are given and not followed."""
-    for where, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        links = [name for name in folders if Path(where, name).is_symlink()]
-        for name in files + links:
-            if not name.startswith(".") and Path(name).suffix.lower() not in SIDECARS:
-                yield Path(where, name)
-
-
-def read_utterances(
-    corpus: Corpus,
-    media_files: pd.DataFrame,
-    *,
-    workers: int,
-    timeout_s: float,
-    on_progress: OnProgress | None,
-) -> UtteranceReading:
-    """From utterances.csv or, without one, by voice activity."""
-    if corpus.table.exists():
-        return read_annotations(corpus, media_files)
-    return _segmented(corpus, media_files, workers, timeout_s, on_progress)
-
-
-def _segmented(
-    corpus: Corpus, media_files: pd.DataFrame, workers: int, timeout_s: float, on_progress: OnProgress | None
-) -> UtteranceReading:
-    """Every accepted file's turns, worked out in child processes; turns have no speaker and no labels."""
-    known = zip(media_files["media"], media_files["verdict"], media_files["duration_s"], strict=True)
-    files = sorted((str(media), float(duration_s)) for media, verdict, duration_s in known if verdict == "accepted")
-    stems = _stems(list(media_files["media"]))
-    lengths_s = [duration_s for _, duration_s in files]
-    outcomes = run_each(
-        partial(_turns, corpus.root),
-        files,
-        workers=min(workers, 1 + int(sum(lengths_s) / MEDIA_PER_WORKER_S)),
-        timeout_s=timeout_s + max(lengths_s, default=0.0),
-        on_progress=on_progress,
-    )
-    rows: list[dict[str, Any]] = []
+def rows(corpus: Corpus) -> tuple[list[Row], list[Refusal]] | None:
+    """Every line of utterances.csv with as many fields as the header; the others are refusals."""
+    if not corpus.table.exists():
+        return None
+    whole: list[Row] = []
     refusals: list[Refusal] = []
-    for (media, _), outcome in zip(files, outcomes, strict=True):
-        if isinstance(outcome, list):
-            rows += _rows(corpus, media, stems[media], outcome)
-        else:
-            refusals.append(_refusal(media, outcome))
-    return UtteranceReading(table=utterance_table(rows), refusals=refusals, source="voice_activity")
+    for line, fields, header in _lines(corpus):
+        row = Row(f"line {line}", dict.fromkeys(UTTERANCE_COLUMNS, "") | dict(zip(header, fields, strict=False)))
+        if len(fields) == len(header):
+            whole.append(row)
+        elif fields:
+            came = f"expected {len(header)} fields, came {len(fields)}; put texts with commas in double quotes"
+            refusals.append(refuse(row, "bad_row", came))
+    return whole, refusals
 
 
-def _turns(root: Path, file: tuple[str, float]) -> list[Turn] | MediaError:
-    media, duration_s = file
+def _lines(corpus: Corpus) -> Iterator[tuple[int, list[str], list[str]]]:
+    """(line number, fields, header) of each line after the header. Raises CorpusError."""
+    name, line = f"{corpus.name}/{corpus.table.name}", 1
     try:
-        return segment_by_voice(root / media, duration_s)
-    except MediaError as error:
-        return error
+        with corpus.table.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, strict=True)
+            header = [column.strip() for column in next(reader, [])]
+            _check_header(name, header)
+            for fields in reader:
+                line = reader.line_num
+                yield line, fields, header
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        came = f"{getattr(error, 'strerror', None) or error}, after line {line}"
+        remedy = "save it as CSV UTF-8, with texts in double quotes and quotes within them doubled"
+        raise CorpusError(f"{name}: expected a CSV file in UTF-8, came: {came}; {remedy}") from error
 
 
-def _rows(corpus: Corpus, media: str, dialogue: str, turns: Sequence[Turn]) -> Iterator[dict[str, Any]]:
-    for turn, (start_s, end_s) in enumerate(turns):
-        yield {
-            "utterance_id": f"{dialogue}_{turn:03d}",
-            "dialogue_id": dialogue,
-            "turn": turn,
-            "culture": None if corpus.culture == UNKNOWN else corpus.culture,
-            "media": media,
-            "start_s": start_s,
-            "end_s": end_s,
-        }
+def _check_header(name: str, header: list[str]) -> None:
+    if "utterance_id" not in header:
+        came = f"expected a first line with the column utterance_id, came: {', '.join(header)[:80] or 'nothing'}"
+        raise CorpusError(f"{name}: {came}; name the columns in the first line, separated by commas")
+    if twice := sorted({column for column in header if column and header.count(column) > 1}):
+        raise CorpusError(f"{name}: expected each column once, came twice: {', '.join(twice)}; remove one")
 
 
-def _stems(media: Sequence[str]) -> dict[str, str]:
-    """{path: dialogue}: the path below media/ without its extension, or with it where two files would share a name."""
-    below = {path: PurePosixPath(path.removeprefix("media/")) for path in media}
-    shared = Counter(path.with_suffix("") for path in below.values())
-    return {
-        name: str(path if shared[path.with_suffix("")] > 1 else path.with_suffix("")) for name, path in below.items()
-    }
-
-
-def _refusal(media: str, outcome: MediaError | Lost) -> Refusal:
-    if isinstance(outcome, MediaError):
-        return Refusal(stage="utterances", reason=outcome.reason, detail=outcome.detail, media=media)
-    detail = f"{media}: expected turns of speech, came: {outcome.detail}"
-    return Refusal(stage="utterances", reason=f"segmentation_{outcome.why}", detail=detail, media=media)
+LAYOUT = Layout(name="folder", check=check, rows=rows)

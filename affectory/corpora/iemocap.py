@@ -23,24 +23,17 @@ exp/data/IEMOCAP/collect_emotion.py; CXianRen/AMST, Doc/dataset/IEMOCAP.md).
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 
-import pandas as pd
-
-from affectory.corpora.annotations import NUMBER, Row, RowError, media_of, read_rows, refuse
-from affectory.corpora.corpus import Corpus, CorpusError, UtteranceReading
-from affectory.corpora.official import bad_line, check_words, label_of, read_text, refuse_file, row_of
+from affectory.corpora.corpus import Corpus, CorpusError
+from affectory.corpora.layout import Layout
+from affectory.corpora.official import bad_line, is_there, label_of, read_text, refuse_file, row_of
+from affectory.corpora.rows import NUMBER, Row, RowError, refuse
 from affectory.media import MediaError
-from affectory.processes.child_processes import OnProgress
 from affectory.refusals import Refusal
 
 RELEASE = "IEMOCAP_full_release"
-TREE = tuple(
-    f"{RELEASE}/Session[0-9]/{part}"
-    for part in ("dialog/EmoEvaluation", "dialog/transcriptions", "sentences/wav", "sentences/video")
-)
 LABELS = ("angry", "sad", "neutral", "happy")  # 1,103, 1,084, 1,708 and 1,636 of the 5,531 that the field uses
 NAMES = {
     "ang": "angry", "sad": "sad", "neu": "neutral", "hap": "happy", "exc": "excited", "fru": "frustrated",
@@ -59,8 +52,7 @@ BESIDE_TEXTS = re.compile(r"\s*|[FM]:.*")
 
 
 def check(corpus: Corpus) -> None:
-    """Raises CorpusError without a label file, or for emotions in corpus.toml that the release does not have."""
-    check_words(corpus, "emotions", corpus.emotions, tuple(filter(None, NAMES.values())))
+    """Raises CorpusError without a label file."""
     if not any(corpus.root.glob(f"{RELEASE}/Session[0-9]/dialog/EmoEvaluation/Ses*.txt")):
         raise CorpusError(
             f"corpus {corpus.name}: expected {RELEASE}/Session1/dialog/EmoEvaluation/Ses01F_impro01.txt and the like, "
@@ -68,36 +60,18 @@ def check(corpus: Corpus) -> None:
         )
 
 
-def media_paths(corpus: Corpus) -> list[str]:
-    """The clips and sounds of the utterances that the label files name and that are there, by dialogue and time."""
-    rows, _ = _read(corpus)
-    return media_of(corpus, rows)
-
-
-def read_utterances(
-    corpus: Corpus,
-    media_files: pd.DataFrame,
-    *,
-    workers: int,
-    timeout_s: float,
-    on_progress: OnProgress | None,
-) -> UtteranceReading:
-    """The utterances that the label files name; nothing is segmented, so the work is done here and at once.
+def rows(corpus: Corpus) -> tuple[list[Row], list[Refusal]]:
+    """The lines of the label files, an utterance each, by dialogue and time.
 
     Speakers are Ses01_F .. Ses05_M, turns count a dialogue's utterances by their start, valence, arousal and dominance
     are the means of the annotators on their scale of 1 to 5.
     """
-    rows, refusals = _read(corpus)
-    return read_rows(corpus, rows, refusals, media_files)
-
-
-def _read(corpus: Corpus) -> tuple[list[Row], list[Refusal]]:
-    rows: list[Row] = []
+    utterances: list[Row] = []
     refusals: list[Refusal] = []
     for session, dialogue in _dialogues(corpus):
         texts = _texts(corpus, f"{RELEASE}/{session}/dialog/transcriptions/{dialogue}.txt", refusals)
-        rows += _rows(corpus, session, dialogue, texts, refusals)
-    return rows, refusals
+        utterances += _rows(corpus, session, dialogue, texts, refusals)
+    return utterances, refusals
 
 
 def _dialogues(corpus: Corpus) -> list[tuple[str, str]]:
@@ -121,8 +95,8 @@ def _texts(corpus: Corpus, path: str, refusals: list[Refusal]) -> dict[str, str]
     """{utterance: what was said}; a line that is neither a text nor one of the release's known others is a refusal."""
     texts: dict[str, str] = {}
     for number, line in _lines(corpus, path, refusals):
-        if found := TEXT_LINE.fullmatch(line):
-            texts[found["id"]] = found["text"].strip()
+        if text := TEXT_LINE.fullmatch(line):
+            texts[text["id"]] = text["text"].strip()
         elif not BESIDE_TEXTS.fullmatch(line):
             error = bad_line("UTTERANCE [START-END]: TEXT", line)
             refusals.append(refuse(row_of(path, number), error.reason, error.detail))
@@ -132,17 +106,17 @@ def _texts(corpus: Corpus, path: str, refusals: list[Refusal]) -> dict[str, str]
 def _rows(corpus: Corpus, session: str, dialogue: str, texts: dict[str, str], refusals: list[Refusal]) -> Iterator[Row]:
     """A dialogue's utterances by start; a line that cannot be one is a refusal."""
     path = f"{RELEASE}/{session}/dialog/EmoEvaluation/{dialogue}.txt"
-    found: list[tuple[float, int, dict[str, str]]] = []
+    labelled: list[tuple[float, int, dict[str, str]]] = []  # start, line, fields
     for number, line in _lines(corpus, path, refusals):
         if BESIDE_LABELS.fullmatch(line):
             continue
         label = LABEL_LINE.fullmatch(line)
         try:
-            found.append((_start_s(label, line), number, _fields(corpus, dialogue, label, line)))
+            labelled.append((_start_s(label, line), number, _fields(corpus, dialogue, label, line)))
         except RowError as error:
             row = row_of(path, number, utterance_id=label["id"] if label else "")
             refusals.append(refuse(row, error.reason, error.detail))
-    for turn, (_, number, fields) in enumerate(sorted(found, key=lambda one: one[:2])):
+    for turn, (_, number, fields) in enumerate(sorted(labelled, key=lambda entry: entry[:2])):
         name = fields["utterance_id"]
         media, text = _media(corpus, session, dialogue, name), texts.get(name, "")
         yield row_of(path, number, dialogue_id=dialogue, turn=str(turn), media=media, transcript=text, **fields)
@@ -156,12 +130,12 @@ def _start_s(label: re.Match[str] | None, line: str) -> float:
 
 def _fields(corpus: Corpus, dialogue: str, label: re.Match[str] | None, line: str) -> dict[str, str]:
     """Who spoke, and the labels. Raises RowError for an utterance of another dialogue or an unknown emotion."""
-    who = label and UTTERANCE.fullmatch(label["id"])
-    if not label or not who or not label["id"].startswith(f"{dialogue}_"):
+    parts = label and UTTERANCE.fullmatch(label["id"])
+    if not label or not parts or not label["id"].startswith(f"{dialogue}_"):
         raise bad_line(f"an utterance of {dialogue}, such as {dialogue}_F000", line)
     return {
         "utterance_id": label["id"],
-        "speaker": f"{who['session']}_{who['speaker']}",
+        "speaker": f"{parts['session']}_{parts['speaker']}",
         "emotion": _emotion(corpus, label["code"]),
         **{column: label[column].strip() for column in ("valence", "arousal", "dominance")},
     }
@@ -177,6 +151,16 @@ def _emotion(corpus: Corpus, code: str) -> str:
 def _media(corpus: Corpus, session: str, dialogue: str, utterance: str) -> str:
     """The clip of the speaker where there is one, else the sound."""
     clip = f"{RELEASE}/{session}/sentences/video/{dialogue}/{utterance}.mp4"
-    return (
-        clip if os.path.lexists(corpus.root / clip) else f"{RELEASE}/{session}/sentences/wav/{dialogue}/{utterance}.wav"
-    )
+    return clip if is_there(corpus, clip) else f"{RELEASE}/{session}/sentences/wav/{dialogue}/{utterance}.wav"
+
+
+LAYOUT = Layout(
+    name="iemocap",
+    tree=tuple(
+        f"{RELEASE}/Session[0-9]/{part}"
+        for part in ("dialog/EmoEvaluation", "dialog/transcriptions", "sentences/wav", "sentences/video")
+    ),
+    check=check,
+    rows=rows,
+    emotions=tuple(filter(None, NAMES.values())),
+)

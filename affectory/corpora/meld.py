@@ -20,56 +20,29 @@ from __future__ import annotations
 
 from functools import partial
 
-import pandas as pd
-
-from affectory.corpora.annotations import Row, media_of, read_rows
-from affectory.corpora.corpus import Corpus, UtteranceReading
-from affectory.corpora.official import check_words, label_of
-from affectory.corpora.release_tables import check_tables, is_there, read_tables, whole_number
-from affectory.processes.child_processes import OnProgress
+from affectory.corpora.corpus import Corpus
+from affectory.corpora.layout import Layout
+from affectory.corpora.official import first_there, label_of
+from affectory.corpora.release_tables import check_tables, read_tables, whole_number
+from affectory.corpora.rows import Row
 from affectory.refusals import Refusal
 from affectory.vocabulary import Split
 
 PARTS = {"train": Split.TRAIN, "dev": Split.VAL, "test": Split.TEST}
 TABLES = {part: f"{part}_sent_emo.csv" for part in PARTS}
 CLIPS = {"train": "train_splits", "dev": "dev_splits_complete", "test": "output_repeated_splits_test"}
-TREE = (*TABLES.values(), *CLIPS.values(), *(f"{part}/{folder}" for part, folder in CLIPS.items()))
 COLUMNS = ("Utterance", "Speaker", "Emotion", "Sentiment", "Dialogue_ID", "Utterance_ID")
 NAME = "{part}_dia{Dialogue_ID}_utt{Utterance_ID}"
 EMOTIONS = ("anger", "disgust", "fear", "joy", "neutral", "sadness", "surprise")
 SENTIMENTS = ("negative", "neutral", "positive")
 
 
-def check(corpus: Corpus) -> None:
-    """Raises CorpusError without the train table, or for emotions in corpus.toml that the release does not have."""
-    check_words(corpus, "emotions", corpus.emotions, EMOTIONS)
-    check_tables(corpus, TABLES["train"], [TABLES["dev"], TABLES["test"]])
-
-
-def media_paths(corpus: Corpus) -> list[str]:
-    """The clips of the utterances that the tables name and that are there, in the tables' order."""
-    rows, _ = _read(corpus)
-    return media_of(corpus, rows)
-
-
-def read_utterances(
-    corpus: Corpus,
-    media_files: pd.DataFrame,
-    *,
-    workers: int,
-    timeout_s: float,
-    on_progress: OnProgress | None,
-) -> UtteranceReading:
-    """The utterances that the tables name; nothing is segmented, so the work is done here and at once.
+def rows(corpus: Corpus) -> tuple[list[Row], list[Refusal]]:
+    """The lines of the tables, an utterance each.
 
     Splits are the official ones, speakers bear their names in the script, `turn` is the release's own number, which
     leaves out turns that are not in the release. An utterance without a clip has its text alone.
     """
-    rows, refusals = _read(corpus)
-    return read_rows(corpus, rows, refusals, media_files)
-
-
-def _read(corpus: Corpus) -> tuple[list[Row], list[Refusal]]:
     return read_tables(corpus, TABLES, COLUMNS, NAME, partial(_utterance, corpus))
 
 
@@ -91,5 +64,14 @@ def _utterance(corpus: Corpus, part: str, fields: dict[str, str]) -> dict[str, s
 
 def _media(corpus: Corpus, part: str, name: str) -> str:
     """The utterance's clip, or nothing where there is none."""
-    places = (f"media/{part}_{name}", f"{CLIPS[part]}/{name}", f"{part}/{CLIPS[part]}/{name}")
-    return next((place for place in places if is_there(corpus, place)), "")
+    return first_there(corpus, (f"media/{part}_{name}", f"{CLIPS[part]}/{name}", f"{part}/{CLIPS[part]}/{name}"))
+
+
+LAYOUT = Layout(
+    name="meld",
+    tree=(*TABLES.values(), *CLIPS.values(), *(f"{part}/{folder}" for part, folder in CLIPS.items())),
+    check=partial(check_tables, tables=tuple(TABLES.values())),
+    rows=rows,
+    emotions=EMOTIONS,
+    shared_speakers=True,
+)

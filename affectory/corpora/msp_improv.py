@@ -29,19 +29,17 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import pandas as pd
-
-from affectory.corpora.annotations import NUMBER, Row, RowError, media_of, read_rows, refuse
-from affectory.corpora.corpus import Corpus, CorpusError, UtteranceReading
-from affectory.corpora.official import bad_line, check_words, label_of, read_text, refuse_file, row_of
+from affectory.corpora.corpus import Corpus, CorpusError
+from affectory.corpora.description import check_words
+from affectory.corpora.layout import Layout
+from affectory.corpora.official import bad_line, first_there, label_of, read_text, refuse_file, row_of
+from affectory.corpora.rows import NUMBER, Row, RowError, refuse
 from affectory.media import MediaError
-from affectory.processes.child_processes import OnProgress
 from affectory.refusals import Refusal
 
 RELEASE = "MSP-IMPROV"
 LABEL_FILES = (f"{RELEASE}/Evalution.txt", f"{RELEASE}/Evaluation.txt")
 TEXT_FOLDERS = (f"{RELEASE}/Human_transcriptions", f"{RELEASE}/All_human_transcriptions")
-TREE = (*LABEL_FILES, *TEXT_FOLDERS, f"{RELEASE}/Audio", f"{RELEASE}/Video", f"{RELEASE}/session[0-9]")
 NAMES = {"A": "angry", "H": "happy", "S": "sad", "N": "neutral", "O": "", "X": ""}
 LABELS = ("angry", "happy", "sad", "neutral")
 RECORDING_TYPES = ("P", "R", "S", "T")
@@ -59,47 +57,24 @@ BESIDE_LABELS = re.compile(r"\s*|[^;]+;[^;]*;.*;\s*A:[^;]*;\s*V:[^;]*;.*")  # bl
 
 
 def check(corpus: Corpus) -> None:
-    """Raises CorpusError without a label file, or for a word in corpus.toml that the release does not have."""
-    check_words(corpus, "emotions", corpus.emotions, LABELS)
+    """Raises CorpusError without a label file, or for a recording type that the release does not have."""
     check_words(corpus, "recording_types", corpus.recording_types, RECORDING_TYPES)
-    if _label_file(corpus) is None:
+    if not first_there(corpus, LABEL_FILES):
         raise CorpusError(
             f"corpus {corpus.name}: expected {' or '.join(LABEL_FILES)}, came neither; put the release's files into "
             f"{RELEASE}/ of the corpus folder"
         )
 
 
-def media_paths(corpus: Corpus) -> list[str]:
-    """The films, or else sounds, of the utterances that the label file names and that are there, in its order."""
-    rows, _ = _read(corpus)
-    return media_of(corpus, rows)
-
-
-def read_utterances(
-    corpus: Corpus,
-    media_files: pd.DataFrame,
-    *,
-    workers: int,
-    timeout_s: float,
-    on_progress: OnProgress | None,
-) -> UtteranceReading:
-    """The utterances that the label file names; nothing is segmented, so the work is done here and at once.
+def rows(corpus: Corpus) -> tuple[list[Row], list[Refusal]]:
+    """The lines of the label file, an utterance each, those of recording types that were not asked for left out.
 
     Speakers are F01 .. M06. A dialogue is all that a dyad said in one scenario and recording type, such as S01A-01-S:
     whoever the scenario's target was, both speakers' turns are in it. `turn` is the number in the name, which each
     speaker has for himself.
     """
-    rows, refusals = _read(corpus)
-    return read_rows(corpus, rows, refusals, media_files)
-
-
-def _label_file(corpus: Corpus) -> str | None:
-    return next((path for path in LABEL_FILES if os.path.lexists(corpus.root / path)), None)
-
-
-def _read(corpus: Corpus) -> tuple[list[Row], list[Refusal]]:
-    path = _label_file(corpus) or LABEL_FILES[0]
-    rows: list[Row] = []
+    path = first_there(corpus, LABEL_FILES) or LABEL_FILES[0]
+    utterances: list[Row] = []
     refusals: list[Refusal] = []
     try:
         lines = read_text(corpus, path).split("\n")
@@ -110,11 +85,11 @@ def _read(corpus: Corpus) -> tuple[list[Row], list[Refusal]]:
         if BESIDE_LABELS.fullmatch(line) and not line.startswith("UTD-"):
             continue
         try:
-            rows += _row(corpus, path, number, line, texts, refusals)
+            utterances += _row(corpus, path, number, line, texts, refusals)
         except RowError as error:
             row = row_of(path, number, utterance_id=_name(line))
             refusals.append(refuse(row, error.reason, error.detail))
-    return rows, refusals
+    return utterances, refusals
 
 
 def _row(
@@ -122,20 +97,20 @@ def _row(
 ) -> Iterator[Row]:
     """The utterance of a label line, or none where its recording type was not asked for. Raises RowError."""
     label = LABEL_LINE.fullmatch(line)
-    who = label and UTTERANCE.fullmatch(label["id"])
-    if not label or not who:
+    parts = label and UTTERANCE.fullmatch(label["id"])
+    if not label or not parts:
         raise bad_line("UTD-IMPROV-S01A-F01-S-FM01.avi; N; A:3.0; V:3.0; D:3.0; N:3.0;", line)
-    if who["type"] in (corpus.recording_types or RECORDING_TYPES):
-        name = f"{RELEASE}-{who['name']}"
+    if parts["type"] in (corpus.recording_types or RECORDING_TYPES):
+        utterance = f"{RELEASE}-{parts['name']}"
         yield row_of(
             path,
             number,
-            utterance_id=name,
-            dialogue_id=f"{who['scenario']}-0{who['session']}-{who['type']}",
-            turn=who["turn"],
-            speaker=who["speaker"],
-            media=_media(corpus, who, name),
-            transcript=_text(corpus, texts.get(name), refusals),
+            utterance_id=utterance,
+            dialogue_id=f"{parts['scenario']}-0{parts['session']}-{parts['type']}",
+            turn=parts["turn"],
+            speaker=parts["speaker"],
+            media=_media(corpus, parts, utterance),
+            transcript=_text(corpus, texts.get(utterance), refusals),
             emotion=label_of(label["code"], NAMES, corpus.emotions or LABELS),
             valence=_mean(label["valence"]),
             arousal=_rising(label["activation"]),
@@ -145,8 +120,8 @@ def _row(
 
 def _name(line: str) -> str:
     """The utterance of a line that cannot be used, empty where it names none."""
-    who = UTTERANCE.match(line)
-    return f"{RELEASE}-{who['name']}" if who else ""
+    parts = UTTERANCE.match(line)
+    return f"{RELEASE}-{parts['name']}" if parts else ""
 
 
 def _mean(value: str) -> str:
@@ -158,21 +133,21 @@ def _rising(activation: str) -> str:
     return f"{6 - float(activation):g}" if NUMBER.fullmatch(activation) else _mean(activation)
 
 
-def _media(corpus: Corpus, who: re.Match[str], name: str) -> str:
+def _media(corpus: Corpus, parts: re.Match[str], utterance: str) -> str:
     """The film where there is one, else the sound."""
-    below = f"session{who['session']}/{who['scenario']}/{who['type']}/{name}"
+    below = f"session{parts['session']}/{parts['scenario']}/{parts['type']}/{utterance}"
     places = (f"Video/{below}.avi", f"{below}.avi", f"Audio/{below}.wav", f"{below}.wav")
-    there = [place for place in places if os.path.lexists(corpus.root / RELEASE / place)]
-    return f"{RELEASE}/{(there or places)[0]}"
+    paths = [f"{RELEASE}/{place}" for place in places]
+    return first_there(corpus, paths) or paths[0]
 
 
 def _text_files(corpus: Corpus) -> dict[str, str]:
     """{utterance: path of its text file}, whether or not the texts lie in sub-folders."""
     files: dict[str, str] = {}
     for folder in TEXT_FOLDERS:
-        for where, _, names in os.walk(corpus.root / folder):
-            found = (Path(where, name) for name in names if name.startswith(f"{RELEASE}-") and name.endswith(".txt"))
-            files |= {path.stem: path.relative_to(corpus.root).as_posix() for path in found}
+        for parent, _, names in os.walk(corpus.root / folder):
+            texts = (Path(parent, name) for name in names if name.startswith(f"{RELEASE}-") and name.endswith(".txt"))
+            files |= {path.stem: path.relative_to(corpus.root).as_posix() for path in texts}
     return files
 
 
@@ -184,3 +159,12 @@ def _text(corpus: Corpus, path: str | None, refusals: list[Refusal]) -> str:
         if error.reason != "empty_file":  # a turn without words
             refusals.append(refuse_file(path or "", error))
         return ""
+
+
+LAYOUT = Layout(
+    name="msp_improv",
+    tree=(*LABEL_FILES, *TEXT_FOLDERS, f"{RELEASE}/Audio", f"{RELEASE}/Video", f"{RELEASE}/session[0-9]"),
+    check=check,
+    rows=rows,
+    emotions=LABELS,
+)

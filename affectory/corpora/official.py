@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 
-from affectory.corpora.annotations import Row, RowError
-from affectory.corpora.corpus import Corpus, CorpusError
+from affectory.corpora.corpus import Corpus
+from affectory.corpora.rows import Row, RowError
 from affectory.media import MediaError
 from affectory.media.opening import check_regular
 from affectory.media.probing import locate
@@ -33,6 +34,16 @@ def refuse_file(path: str, error: MediaError) -> Refusal:
     return Refusal(stage="utterances", reason="unreadable_annotations", detail=detail)
 
 
+def is_there(corpus: Corpus, path: str) -> bool:
+    """Whether the corpus folder holds something of that name, be it a broken link."""
+    return os.path.lexists(corpus.root / path)
+
+
+def first_there(corpus: Corpus, paths: Iterable[str]) -> str:
+    """The first of the paths that the corpus folder holds; empty where it holds none of them."""
+    return next((path for path in paths if is_there(corpus, path)), "")
+
+
 def row_of(path: str, line: int, **fields: str) -> Row:
     """The row of a line of a text file; columns without a field are empty."""
     place = f"{PurePosixPath(path).name} line {line}"
@@ -42,15 +53,6 @@ def row_of(path: str, line: int, **fields: str) -> Row:
 def bad_line(expected: str, line: str) -> RowError:
     """Why a line of a text file is refused."""
     return RowError("bad_row", f"expected {expected}, came {line[:60]!r}; copy the file from the release again")
-
-
-def check_words(corpus: Corpus, key: str, words: tuple[str, ...] | None, known: tuple[str, ...]) -> None:
-    """Raises CorpusError where corpus.toml names something under `key` that the layout does not know."""
-    if unknown := [word for word in words or () if word not in known]:
-        raise CorpusError(
-            f"{corpus.name}/corpus.toml: expected {key} to be some of {', '.join(known)} in layout "
-            f'"{corpus.layout}", came {", ".join(unknown)}; correct it'
-        )
 
 
 def label_of(code: str, names: Mapping[str, str], labels: tuple[str, ...]) -> str:

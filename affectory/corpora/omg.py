@@ -26,13 +26,11 @@ import re
 from collections.abc import Mapping
 from functools import partial
 
-import pandas as pd
-
-from affectory.corpora.annotations import NUMBER, Row, RowError, media_of, read_rows
-from affectory.corpora.corpus import Corpus, UtteranceReading
-from affectory.corpora.official import bad_line, check_words, label_of
-from affectory.corpora.release_tables import check_tables, is_there, read_table, read_tables
-from affectory.processes.child_processes import OnProgress
+from affectory.corpora.corpus import Corpus
+from affectory.corpora.layout import Layout
+from affectory.corpora.official import bad_line, first_there, is_there, label_of
+from affectory.corpora.release_tables import check_tables, read_table, read_tables
+from affectory.corpora.rows import NUMBER, Row, RowError
 from affectory.refusals import Refusal
 from affectory.vocabulary import Split
 
@@ -58,46 +56,22 @@ UTTERANCE = re.compile(r"(?P<name>utterance_(?P<turn>\d{1,6}))\.mp4", re.ASCII)
 LINK = re.compile(r"[?&]v=(?P<id>[\w\-]+)", re.ASCII)
 
 
-def check(corpus: Corpus) -> None:
-    """Raises CorpusError without the train table, or for emotions in corpus.toml that the release does not have."""
-    check_words(corpus, "emotions", corpus.emotions, EMOTIONS)
-    check_tables(corpus, TABLES[Split.TRAIN], TREE[1:])
-
-
-def media_paths(corpus: Corpus) -> list[str]:
-    """The clips or films of the utterances that the tables name and that are there, in the tables' order."""
-    rows, _ = _read(corpus)
-    return media_of(corpus, rows)
-
-
-def read_utterances(
-    corpus: Corpus,
-    media_files: pd.DataFrame,
-    *,
-    workers: int,
-    timeout_s: float,
-    on_progress: OnProgress | None,
-) -> UtteranceReading:
-    """The utterances that the tables name; nothing is segmented, so the work is done here and at once.
+def rows(corpus: Corpus) -> tuple[list[Row], list[Refusal]]:
+    """The lines of the video tables, an utterance each, with their texts out of the transcript tables.
 
     Splits are the official ones. An utterance without a film has its text and labels alone, its times are those in the
     link's film.
     """
-    rows, refusals = _read(corpus)
-    return read_rows(corpus, rows, refusals, media_files)
-
-
-def _read(corpus: Corpus) -> tuple[list[Row], list[Refusal]]:
     refusals: list[Refusal] = []
     texts = {split: _texts(corpus, split, refusals) for split in TABLES}
-    rows, others = read_tables(corpus, TABLES, COLUMNS, "{video}_{utterance}", partial(_utterance, corpus, texts))
-    return rows, refusals + others
+    utterances, others = read_tables(corpus, TABLES, COLUMNS, "{video}_{utterance}", partial(_utterance, corpus, texts))
+    return utterances, refusals + others
 
 
 def _texts(corpus: Corpus, split: Split, refusals: list[Refusal]) -> dict[str, str]:
     """{utterance: what the recogniser heard}; of two lines of one utterance, the first that says something."""
     texts: dict[str, str] = {}
-    path = next((path for path in TRANSCRIPTS[split] if is_there(corpus, path)), None)
+    path = first_there(corpus, TRANSCRIPTS[split])
     for _, fields in read_table(corpus, path, TEXT_COLUMNS, refusals) if path else ():
         name = f"{fields['video']}_{fields['utterance'].removesuffix('.mp4')}"
         texts[name] = texts.get(name) or fields["transcript"]
@@ -108,14 +82,14 @@ def _utterance(
     corpus: Corpus, texts: Mapping[Split, Mapping[str, str]], split: Split, fields: dict[str, str]
 ) -> dict[str, str]:
     """The utterance of a line. Raises RowError for names, labels or numbers that cannot be."""
-    video, who = fields["video"], UTTERANCE.fullmatch(fields["utterance"])
-    if not who or not VIDEO.fullmatch(video):
+    video, file_name = fields["video"], UTTERANCE.fullmatch(fields["utterance"])
+    if not file_name or not VIDEO.fullmatch(video):
         raise bad_line("a video such as 5b44393ed and an utterance such as utterance_4.mp4", ",".join(fields.values()))
-    name, link = f"{video}_{who['name']}", LINK.search(fields["link"])
+    name, link = f"{video}_{file_name['name']}", LINK.search(fields["link"])
     return {
         "utterance_id": name,
         "dialogue_id": video,
-        "turn": who["turn"],
+        "turn": file_name["turn"],
         "speaker": link["id"] if link else fields["link"],
         "split": split.value,
         **_place(corpus, video, fields),
@@ -141,3 +115,16 @@ def _within(value: str, column: str) -> str:
         came = f"expected {column} from {lowest:g} to 1, came {value[:40]}; copy the table from the release again"
         raise RowError("bad_number", came)
     return value
+
+
+LAYOUT = Layout(
+    name="omg",
+    tree=TREE,
+    check=partial(check_tables, tables=TREE),
+    rows=rows,
+    emotions=EMOTIONS,
+    released=(
+        "OMG-Emotion was released with 2,442 / 617 / 2,229 utterances (train / val / test), as links, many of which no "
+        "longer work; the slides’ author still found 1,790 / 550 / 1,450 of them."
+    ),
+)

@@ -7,13 +7,12 @@ of Windows' cp1252, or that byte's number written in UTF-8 (U+0092). All three a
 from __future__ import annotations
 
 import csv
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
-from affectory.corpora.annotations import Row, RowError, refuse
 from affectory.corpora.corpus import Corpus, CorpusError
-from affectory.corpora.official import read_text, refuse_file, row_of
+from affectory.corpora.official import is_there, read_text, refuse_file, row_of
+from affectory.corpora.rows import Row, RowError, refuse
 from affectory.media import MediaError
 from affectory.refusals import Refusal
 
@@ -30,18 +29,14 @@ _CP1252 = {0xDC00 + byte: _meant(byte) for byte in range(0x80, 0x100)} | {
 }
 
 
-def check_tables(corpus: Corpus, needed: str, others: Sequence[str]) -> None:
-    """Raises CorpusError where the table `needed` is not in the corpus folder; names those that may lie beside it."""
-    if not os.path.lexists(corpus.root / needed):
+def check_tables(corpus: Corpus, tables: Sequence[str]) -> None:
+    """Raises CorpusError where the first of the tables is not in the corpus folder; the others may be absent."""
+    needed, *others = tables
+    if not is_there(corpus, needed):
         raise CorpusError(
             f"corpus {corpus.name}: expected {needed} in the corpus folder, came no such file; copy the release's "
             f"tables there: {needed} and, where you have them, {', '.join(others)}"
         )
-
-
-def is_there(corpus: Corpus, path: str) -> bool:
-    """Whether the corpus folder holds something of that name, be it a broken link."""
-    return os.path.lexists(corpus.root / path)
 
 
 def read_tables(
@@ -63,8 +58,8 @@ def read_tables(
             try:
                 rows.append(row_of(path, line, **fields_of(part, fields)))
             except RowError as error:
-                called = name.format_map({"part": part} | {column: text[:40] for column, text in fields.items()})
-                refusals.append(refuse(row_of(path, line, utterance_id=called), error.reason, error.detail))
+                utterance_id = name.format_map({"part": part} | {column: text[:40] for column, text in fields.items()})
+                refusals.append(refuse(row_of(path, line, utterance_id=utterance_id), error.reason, error.detail))
     return rows, refusals
 
 

@@ -3,8 +3,8 @@
 import pytest
 
 from affectory.corpora import Corpus, CorpusError
-from affectory.corpora.annotations import RowError
 from affectory.corpora.release_tables import read_table, whole_number
+from affectory.corpora.rows import RowError
 
 
 def table(tmp_path, content: str | bytes, columns=("id", "text")):

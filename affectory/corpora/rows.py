@@ -1,22 +1,21 @@
-"""utterances.csv: one row an utterance, every row checked on its own, texts kept to the letter."""
+"""From what a corpus's tables say to its utterances: every row is checked on its own, texts are kept to the letter."""
 
 from __future__ import annotations
 
-import csv
 import math
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
 import pandas as pd
 
-from affectory.corpora.corpus import UNKNOWN, Corpus, CorpusError, UtteranceReading, utterance_table
+from affectory.corpora.corpus import Corpus, UtteranceReading, utterance_table
 from affectory.media import MediaError, check_inside
 from affectory.refusals import Refusal
-from affectory.vocabulary import EMOTIONS, UTTERANCE_COLUMNS, Split
+from affectory.vocabulary import EMOTIONS, Split
 
 NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
 WHOLE = re.compile(r"[+-]?\d{1,9}(\.0*)?", re.ASCII)  # 3.0 is what a spreadsheet makes of 3
@@ -41,81 +40,30 @@ class RowError(Exception):
         self.detail = detail
 
 
-def annotated_media(corpus: Corpus) -> list[str]:
-    """The files that utterances.csv names inside the corpus folder and that are there, in its order, each once."""
-    rows, _ = _read_rows(corpus)
-    return media_of(corpus, rows)
-
-
 def media_of(corpus: Corpus, rows: Sequence[Row]) -> list[str]:
     """The files that the rows name inside the corpus folder and that are there, in their order, each once."""
     named = dict.fromkeys(_normal(row.fields["media"]) for row in rows if row.fields["media"])
     return [media for media in named if _is_inside(media) and os.path.lexists(corpus.root / media)]
 
 
-def read_annotations(corpus: Corpus, media_files: pd.DataFrame) -> UtteranceReading:
-    """The utterances that utterances.csv describes; rows that cannot be used are refusals. Raises CorpusError."""
-    rows, refusals = _read_rows(corpus)
-    return read_rows(corpus, rows, refusals, media_files)
-
-
 def read_rows(
     corpus: Corpus, rows: Sequence[Row], refusals: Sequence[Refusal], media_files: pd.DataFrame
 ) -> UtteranceReading:
-    """The utterances of the rows; those that cannot be used are refused, after the refusals there are already.
+    """The utterances of the rows, and after `refusals`, which reading the tables left, those of the rows amiss.
 
     An empty start_s is 0, an empty end_s the media file's duration, an empty culture the corpus's.
     """
     refusals = list(refusals)
     files = {file["media"]: file for file in media_files.to_dict("records")}
     utterances: list[dict[str, Any]] = []
-    seen: dict[str, str] = {}
+    places: dict[str, str] = {}
     for row in rows:
         try:
-            _check_id(row, seen)
+            _check_id(row, places)
             utterances.append(_utterance(row, corpus, files))
         except RowError as error:
             refusals.append(refuse(row, error.reason, error.detail))
     return UtteranceReading(table=utterance_table(utterances), refusals=refusals, source="annotations")
-
-
-def _read_rows(corpus: Corpus) -> tuple[list[Row], list[Refusal]]:
-    """Every line with as many fields as the header; the others are refusals."""
-    rows: list[Row] = []
-    refusals: list[Refusal] = []
-    for line, fields, header in _lines(corpus):
-        row = Row(f"line {line}", dict.fromkeys(UTTERANCE_COLUMNS, "") | dict(zip(header, fields, strict=False)))
-        if len(fields) == len(header):
-            rows.append(row)
-        elif fields:
-            came = f"expected {len(header)} fields, came {len(fields)}; put texts with commas in double quotes"
-            refusals.append(refuse(row, "bad_row", came))
-    return rows, refusals
-
-
-def _lines(corpus: Corpus) -> Iterator[tuple[int, list[str], list[str]]]:
-    """(line number, fields, header) of each line after the header. Raises CorpusError."""
-    shown, line = f"{corpus.name}/{corpus.table.name}", 1
-    try:
-        with corpus.table.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, strict=True)
-            header = [name.strip() for name in next(reader, [])]
-            _check_header(shown, header)
-            for fields in reader:
-                line = reader.line_num
-                yield line, fields, header
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        said = f"{getattr(error, 'strerror', None) or error}, after line {line}"
-        remedy = "save it as CSV UTF-8, with texts in double quotes and quotes within them doubled"
-        raise CorpusError(f"{shown}: expected a CSV file in UTF-8, came: {said}; {remedy}") from error
-
-
-def _check_header(shown: str, header: list[str]) -> None:
-    if "utterance_id" not in header:
-        came = f"expected a first line with the column utterance_id, came: {', '.join(header)[:80] or 'nothing'}"
-        raise CorpusError(f"{shown}: {came}; name the columns in the first line, separated by commas")
-    if twice := sorted({name for name in header if name and header.count(name) > 1}):
-        raise CorpusError(f"{shown}: expected each column once, came twice: {', '.join(twice)}; remove one")
 
 
 def refuse(row: Row, reason: str, detail: str) -> Refusal:
@@ -130,14 +78,14 @@ def refuse(row: Row, reason: str, detail: str) -> Refusal:
     )
 
 
-def _check_id(row: Row, seen: dict[str, str]) -> None:
+def _check_id(row: Row, places: dict[str, str]) -> None:
     utterance_id = row.fields["utterance_id"]
     if not utterance_id:
         raise RowError("missing_utterance_id", "expected an utterance_id, came none; give each row its own")
-    if utterance_id in seen:
-        came = f"expected ids used once, came that of {seen[utterance_id]} again; give each row its own"
+    if utterance_id in places:
+        came = f"expected ids used once, came that of {places[utterance_id]} again; give each row its own"
         raise RowError("duplicate_utterance_id", came)
-    seen[utterance_id] = row.place
+    places[utterance_id] = row.place
 
 
 def _utterance(row: Row, corpus: Corpus, files: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -145,11 +93,10 @@ def _utterance(row: Row, corpus: Corpus, files: Mapping[str, Mapping[str, Any]])
     fields = row.fields
     media, duration_s = _media(fields["media"], corpus, files)
     start_s, end_s = _span(fields, duration_s)
-    culture = None if corpus.culture == UNKNOWN else corpus.culture
     return {
         **{column: fields[column] if fields[column].strip() else None for column in TEXTS},
         "utterance_id": fields["utterance_id"],
-        "culture": fields["culture"] or culture,
+        "culture": fields["culture"] or corpus.known_culture,
         "turn": _whole(fields, "turn"),
         "split": _word(fields, "split", tuple(Split), "unknown_split", "correct it, or leave it empty"),
         "emotion": _word(
@@ -236,8 +183,8 @@ def _whole(fields: Mapping[str, str], column: str) -> int | None:
     return int(float(text))
 
 
-def _word(fields: Mapping[str, str], column: str, known: tuple[str, ...], reason: str, remedy: str) -> str | None:
+def _word(fields: Mapping[str, str], column: str, allowed: tuple[str, ...], reason: str, remedy: str) -> str | None:
     word = fields[column]
-    if word and word not in known:
-        raise RowError(reason, f"expected {column} to be one of {', '.join(known)}, came {word[:40]!r}; {remedy}")
+    if word and word not in allowed:
+        raise RowError(reason, f"expected {column} to be one of {', '.join(allowed)}, came {word[:40]!r}; {remedy}")
     return word or None
