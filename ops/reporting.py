@@ -50,6 +50,12 @@ WHERE u.corpus = $corpus GROUP BY ALL ORDER BY ALL
 
 PREDICTIONS = "SELECT * EXCLUDE (probabilities) FROM predictions WHERE corpus = ? AND list_contains(?, family)"
 
+# Of the deployed families, a row a run.
+RUNS = """
+SELECT family, experiment, fold, seed, any_value(selected_on) AS selected_on, any_value(mlflow_run_id) AS mlflow_run_id
+FROM results WHERE corpus = ? AND list_contains(?, family) GROUP BY ALL ORDER BY ALL
+"""
+
 PROTOCOL = "SELECT any_value(protocol) AS protocol FROM folds WHERE corpus = ? AND fold = 0"
 
 COUNTS = """

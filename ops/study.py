@@ -78,15 +78,11 @@ def _planned(run: StudyRun, dataset: Dataset) -> list[Training]:
     )
 
 
-def _places(
-    run: StudyRun, planned: Sequence[Training], dataset: Dataset, parts: dict[int, list[str]]
-) -> list[Place]:
+def _places(run: StudyRun, planned: Sequence[Training], dataset: Dataset, parts: dict[int, list[str]]) -> list[Place]:
     sets_read = {training.feature_sets for training in planned}
     digests = {sets: _digest_of(run, sets) if sets else digest(dataset) for sets in sets_read}
     config = run.config
-    return list(
-        places_of(planned, parts, digests, seeds=config.seeds, speaker_normalised=config.speaker_normalised)
-    )
+    return list(places_of(planned, parts, digests, seeds=config.seeds, speaker_normalised=config.speaker_normalised))
 
 
 def _train(
@@ -225,7 +221,7 @@ def _cells(
 
 
 def _run_cells(run: StudyRun, cells: Sequence[Cell], new: Sequence[Place]) -> dict[str, str]:
-    """Deliver each cell as it is done, fingerprint -> run id; what is lost is said at the end, the others being safe."""
+    """Deliver each cell as it is done; fingerprint -> run id. What is lost is said at the end, when others are safe."""
     run_ids: dict[str, str] = {}
     processes = 1 if cells[0].device.startswith("cuda") else run.workers.count
     report, lost = log_progress(run.context, "cells of the study"), []

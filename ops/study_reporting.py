@@ -202,9 +202,7 @@ def has_results(store: FeatureStore, corpus: str, study_or_family: str) -> bool:
 def of_former_folds(store: FeatureStore, corpus: str, study_or_family: str) -> bool:
     """Something was tested in a fold whose test part it is not in today."""
     tables = ("predictions", "dimension_predictions")
-    return any(
-        not store.query(ELSEWHERE.format(table=table), [corpus, study_or_family]).empty for table in tables
-    )
+    return any(not store.query(ELSEWHERE.format(table=table), [corpus, study_or_family]).empty for table in tables)
 
 
 def study_metadata(run: StudyRun, left_out: dict[str, str]) -> dict[str, dg.MetadataValue]:

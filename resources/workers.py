@@ -32,7 +32,7 @@ class Workers(dg.ConfigurableResource):
         known: Collection[str],
         on_progress: Callable[[Progress], None] | None = None,
     ) -> Extraction:
-        """affectory.extraction.extract with this deployment's processes and time-out."""
+        """affectory.features.extraction.extract with this deployment's processes and time-out."""
         return extract(
             segments,
             feature_set,

@@ -28,7 +28,7 @@ SEED = 0  # of random weights
 
 @dataclass(frozen=True)
 class FaceBackbone:
-    """One vector a bin with a face, from a network of affectory.imagenet.BACKBONES."""
+    """One vector a bin with a face, from a network of affectory.layers.imagenet.BACKBONES."""
 
     backbone: str
     random: bool = False

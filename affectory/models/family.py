@@ -51,7 +51,7 @@ class Model(Protocol):
     One whose config names a teacher also has learn_from(teacher, data: PackedFeatures), called before its training.
     """
 
-    training_conditions: str  # one of affectory.conditions.TRAINING_CONDITIONS
+    training_conditions: str  # one of affectory.data.conditions.TRAINING_CONDITIONS
     whole_dialogues: bool  # a batch holds every row of its dialogues, those without a label too (-1); else rows alone
 
     def __call__(self, batch: Batch) -> Tensor:

@@ -90,7 +90,9 @@ def verdict(row: dict) -> str:
 def difference_grids(data: StudyData) -> list[Grid]:
     """A table a reference: its differences from every other row, the conditions side by side."""
     table = differences(data)
-    return [_grid(data, reference, where(table, experiment=reference)) for reference in dict.fromkeys(table["experiment"])]
+    return [
+        _grid(data, reference, where(table, experiment=reference)) for reference in dict.fromkeys(table["experiment"])
+    ]
 
 
 def _grid(data: StudyData, reference: str, table: pd.DataFrame) -> Grid:

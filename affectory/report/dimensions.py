@@ -26,6 +26,7 @@ from affectory.results.selected import selection_note
 from affectory.results.significance import compare
 from affectory.results.tables import Cell, columns_of, missing_phrase, values_by_run
 from affectory.results.words import DIGITS, GAP, number, p_words, plural, spread
+from affectory.vocabulary import DIMENSIONS
 
 TOTAL, MEAN = "total", "ccc"  # sum and mean of the dimensions' CCC
 OfRuns = dict[tuple[int, int], float]  # (fold, seed) -> value
@@ -96,9 +97,7 @@ def cells_of(data: StudyData, metric: str, rows: Sequence[str], *, marked: bool 
     rounded = [round(value, DIGITS) for value in means.values()]
     best = max(rounded) if marked and len(rounded) > 1 and rounded.count(max(rounded)) == 1 else None
     return {
-        name: Cell(
-            means[name], stdev(values) if len(values) > 1 else float("nan"), round(means[name], DIGITS) == best
-        )
+        name: Cell(means[name], stdev(values) if len(values) > 1 else float("nan"), round(means[name], DIGITS) == best)
         for name, values in runs.items()
     }
 
@@ -199,7 +198,7 @@ def _published(data: StudyData, values: tuple[float, ...] | None) -> tuple[Value
     """Of the dimensions that are shown, then their total."""
     if values is None:
         return (Value(GAP),) * (len(data.dimensions) + (len(data.dimensions) > 1))
-    by_name = dict(zip(("valence", "arousal"), values, strict=True))
+    by_name = dict(zip(DIMENSIONS, values, strict=True))
     shown = [by_name[name] for name in data.dimensions]
     return tuple(Value(number(value)) for value in [*shown, *([sum(values)] if len(shown) > 1 else [])])
 
@@ -290,7 +289,8 @@ def bars_figure(data: StudyData, name: str, rows: Sequence[str], what: str) -> F
     if not bars:
         return None
     numbers = "; ".join(
-        f"{title} {', '.join(f'{d} {number(cell.mean)}' for d, cell in of_row.items())}" for title, of_row in bars.items()
+        f"{title} {', '.join(f'{d} {number(cell.mean)}' for d, cell in of_row.items())}"
+        for title, of_row in bars.items()
     )
     return Figure(
         name=name,
@@ -326,7 +326,7 @@ def _conditions_alt(data: StudyData, table: pd.DataFrame) -> str:
 
 
 def drawn_predictions(data: StudyData, preferred: str) -> pd.DataFrame:
-    """Those of the preferred row, or else of the best by validation, in its first fold and seed and fullest condition."""
+    """Those of the preferred row, or else of the best by validation; in its first fold and seed, fullest condition."""
     names = data.names.in_order(data.predictions["experiment"])
     if not names:
         return data.predictions
@@ -345,7 +345,9 @@ def agreement_figure(data: StudyData, preferred: str) -> Figure | None:
     points = _points(data, rows)
     if not points:
         return None
-    reached = [f"{name}: CCC {number(ccc(*both))} over {plural(len(both[0]), 'utterance')}" for name, both in points.items()]
+    reached = [
+        f"{name}: CCC {number(ccc(*both))} over {plural(len(both[0]), 'utterance')}" for name, both in points.items()
+    ]
     return Figure(
         name="agreement",
         title="Predictions against labels",
@@ -362,7 +364,7 @@ def timeline_figure(data: StudyData, preferred: str) -> Figure | None:
         return None
     video = longest_video(rows)
     points, course = _points_along(data, video), _points(data, video)
-    utterances = plural(video["utterance_id"].nunique(), "utterance")
+    utterances = plural(len(set(video["utterance_id"])), "utterance")
     name = video["dialogue_id"].iloc[0]
     return Figure(
         name="timeline",

@@ -73,7 +73,9 @@ def published_order(data: StudyData, pairs: Iterable[tuple[str, str]], condition
         for outcome, pairs_so in by_outcome.items()
         if pairs_so
     ]
-    return [f"{opening}{'' if place_of_part else family}: {text}." for place_of_part, (opening, text) in enumerate(parts)]
+    return [
+        f"{opening}{'' if place_of_part else family}: {text}." for place_of_part, (opening, text) in enumerate(parts)
+    ]
 
 
 def _tested_pairs(data: StudyData, pairs: Iterable[tuple[str, str]], condition: str) -> list[Difference]:

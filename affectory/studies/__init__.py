@@ -16,7 +16,6 @@ STUDIES: dict[str, Study] = {
 }
 
 
-
 def _names() -> Names:
     """Of the rows of all studies, in their order; the first study that has a row names it."""
     names: dict[str, Name] = {}

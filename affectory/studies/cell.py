@@ -40,9 +40,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Cell:
-    """Rows to train in one fold with one seed: their fingerprints name the folders under `results`."""
+    """Trainings of one fold with one seed: their fingerprints name the folders under `results`."""
 
-    dataset: Path  # where affectory.datasets.load_dataset finds it
+    study: str  # of STUDIES
+    dataset: Path  # where affectory.data.dataset.load_dataset finds it
     splits: Sequence[str]  # of the dataset's rows in this fold, empty where a row is in no part
     fold: int
     seed: int

@@ -48,39 +48,128 @@ SLIDES = (
 )
 RIVALS = {"official_code": "paper", "official_code_msp": "paper", "best": "default"}  # what rivals take for a preset
 
-# fmt: off
 ROWS = (
-    Row("full_baseline", "mmin", title="Full-modality baseline", in_words="the full-modality baseline", colour="#bcc3cc",
-        means="encoders and a classifier, trained on full rows only", swept=True),
-    Row("augmented_baseline", "mmin", title="Augmented baseline", in_words="the augmented baseline", colour="#6fbbe8",
-        means="the same network, trained on every missing condition made from them; save in official_code, on full rows too", swept=True),
-    Row("partial_baseline", "mmin", title="Partial-modality baselines (one a condition)", short="Partial-modality baselines",
-        in_words="the partial-modality baselines", colour="#86909d", experiment="full_baseline", each="condition", reads_all=False,
-        means="the same network, one a condition, trained and tested with just that condition’s modalities"),
-    Row("mctn", "mctn", title="MCTN (one a condition)", in_words="MCTN", colour="#e69f00", each="missing_condition",
-        means="cyclic translation between modalities, one network a missing condition; none for the full one"),
-    Row("attention_fusion", "attention_fusion", title="Attention fusion (cLSTM-MMA-like)", short="Attention fusion",
-        in_words="attention fusion", colour="#d55e00", swept=True,
-        means="fusion by attention across modalities, like cLSTM-MMA: a reference for the full condition"),
-    Row("attention_fusion_augmented", "attention_fusion", title="Attention fusion, augmented", in_words="augmented attention fusion",
-        means="the same, trained on full rows and on every missing condition made from them", swept=True),
-    Row("mmin_ae", "mmin", title="MMIN-AE", colour="#93d3bd", swept=True, means="MMIN with one autoencoder in place of the cascade"),
-    Row("mmin_no_cycle", "mmin", title="MMIN-NoCycle", colour="#009e73", swept=True,
-        means="MMIN without the backward (cycle) imagination loss"),
-    Row("mmin", "mmin", title="MMIN", colour="#0a62a9", swept=True,
-        means="starts from the full-modality teacher’s encoders, imagines what is missing and classifies from how it does"),
-    Row("augmented_pretrained", "mmin", title="Augmented baseline from the teacher's encoders (control)",
-        short="Augmented, teacher's encoders", in_words="the pretrained augmented baseline", colour="#cc79a7", swept=True,
-        means="control: the augmented baseline, started from the same teacher’s encoders as MMIN"),
-    Row("mmin_no_imagination", "mmin", title="MMIN without imagination losses (control)", short="MMIN without imagination",
-        in_words="MMIN without imagination losses", colour="#7b5ea7", swept=True,
-        means="control: MMIN’s network and start, trained on the classification alone"),
-    Row("linear_svm", LINEAR_SVM, title="Linear SVM on functionals", in_words="the linear SVM", colour="#7a6a00",
-        means="linear support vector machines on each utterance’s functionals, one a condition"),
-    Row("best", "mmin", title="Best (preset `best`)", in_words="the preset best", colour="#1d2530", swept=True,
-        means="what helped on validation: experts on functionals, one a modality, whose votes add"),
+    Row(
+        "full_baseline",
+        "mmin",
+        title="Full-modality baseline",
+        in_words="the full-modality baseline",
+        colour="#bcc3cc",
+        means="encoders and a classifier, trained on full rows only",
+        swept=True,
+    ),
+    Row(
+        "augmented_baseline",
+        "mmin",
+        title="Augmented baseline",
+        in_words="the augmented baseline",
+        colour="#6fbbe8",
+        means="the same network, trained on every missing condition made from them; save in official_code, on full "
+        "rows too",
+        swept=True,
+    ),
+    Row(
+        "partial_baseline",
+        "mmin",
+        title="Partial-modality baselines (one a condition)",
+        short="Partial-modality baselines",
+        in_words="the partial-modality baselines",
+        colour="#86909d",
+        experiment="full_baseline",
+        each="condition",
+        reads_all=False,
+        means="the same network, one a condition, trained and tested with just that condition’s modalities",
+    ),
+    Row(
+        "mctn",
+        "mctn",
+        title="MCTN (one a condition)",
+        in_words="MCTN",
+        colour="#e69f00",
+        each="missing_condition",
+        means="cyclic translation between modalities, one network a missing condition; none for the full one",
+    ),
+    Row(
+        "attention_fusion",
+        "attention_fusion",
+        title="Attention fusion (cLSTM-MMA-like)",
+        short="Attention fusion",
+        in_words="attention fusion",
+        colour="#d55e00",
+        swept=True,
+        means="fusion by attention across modalities, like cLSTM-MMA: a reference for the full condition",
+    ),
+    Row(
+        "attention_fusion_augmented",
+        "attention_fusion",
+        title="Attention fusion, augmented",
+        in_words="augmented attention fusion",
+        means="the same, trained on full rows and on every missing condition made from them",
+        swept=True,
+    ),
+    Row(
+        "mmin_ae",
+        "mmin",
+        title="MMIN-AE",
+        colour="#93d3bd",
+        swept=True,
+        means="MMIN with one autoencoder in place of the cascade",
+    ),
+    Row(
+        "mmin_no_cycle",
+        "mmin",
+        title="MMIN-NoCycle",
+        colour="#009e73",
+        swept=True,
+        means="MMIN without the backward (cycle) imagination loss",
+    ),
+    Row(
+        "mmin",
+        "mmin",
+        title="MMIN",
+        colour="#0a62a9",
+        swept=True,
+        means="starts from the full-modality teacher’s encoders, imagines what is missing and classifies from how it "
+        "does",
+    ),
+    Row(
+        "augmented_pretrained",
+        "mmin",
+        title="Augmented baseline from the teacher's encoders (control)",
+        short="Augmented, teacher's encoders",
+        in_words="the pretrained augmented baseline",
+        colour="#cc79a7",
+        swept=True,
+        means="control: the augmented baseline, started from the same teacher’s encoders as MMIN",
+    ),
+    Row(
+        "mmin_no_imagination",
+        "mmin",
+        title="MMIN without imagination losses (control)",
+        short="MMIN without imagination",
+        in_words="MMIN without imagination losses",
+        colour="#7b5ea7",
+        swept=True,
+        means="control: MMIN’s network and start, trained on the classification alone",
+    ),
+    Row(
+        "linear_svm",
+        LINEAR_SVM,
+        title="Linear SVM on functionals",
+        in_words="the linear SVM",
+        colour="#7a6a00",
+        means="linear support vector machines on each utterance’s functionals, one a condition",
+    ),
+    Row(
+        "best",
+        "mmin",
+        title="Best (preset `best`)",
+        in_words="the preset best",
+        colour="#1d2530",
+        swept=True,
+        means="what helped on validation: experts on functionals, one a modality, whose votes add",
+    ),
 )
-# fmt: on
 
 
 def train_under(training: Any, options: Mapping[str, Any]) -> Any:
@@ -116,7 +205,9 @@ def imagination(trained: Trained, fold: Fold, pictured: bool) -> dict[str, pd.Da
     batch, masks = data.batch(full), condition_masks(under, modalities).to(data.device)
     with torch.inference_mode():
         available = masks[:, None].expand(-1, len(full), -1)
-        imagined = trained.model.eval().imagined(batch, available)[0].unflatten(-1, (len(modalities), -1))  # [K, n, M, H]
+        imagined = (
+            trained.model.eval().imagined(batch, available)[0].unflatten(-1, (len(modalities), -1))
+        )  # [K, n, M, H]
         encoded = model.taught[batch.index]  # [n, M, H]
     values, points = [], []
     for condition, mask, of_condition in zip(under, masks, imagined, strict=True):

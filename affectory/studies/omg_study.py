@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from itertools import product
 from math import isnan, sqrt
 from statistics import mean
 from typing import Any
@@ -33,7 +32,6 @@ from affectory.report.dimensions import (
     gap_words,
     mean_metric,
     mean_title,
-    rows_note,
     tested,
     timeline_figure,
     total_title,
@@ -70,47 +68,130 @@ TEMPORALS = {"rnn": "RNN", "gru": "GRU", "lstm": "LSTM", "conv1d_4": "4Conv1D"}
 RECURRENT = ("rnn", "gru", "lstm")
 FINE_TUNED, RANDOM = "_fine_tuned", "_random"  # end the names of rows of faces, in this order
 
-# fmt: off
 AUDIO = (
-    Row("conv2d_5", "audio_cnn", title="5Conv2D", means="five 2-D convolutions over the log-mel spectrogram of three seconds"),
-    Row("resnet50_pretrained", "audio_cnn", title="ResNet50 (P)",
-        means="the spectrogram read as a picture, started from ImageNet’s weights"),
+    Row(
+        "conv2d_5",
+        "audio_cnn",
+        title="5Conv2D",
+        means="five 2-D convolutions over the log-mel spectrogram of three seconds",
+    ),
+    Row(
+        "resnet50_pretrained",
+        "audio_cnn",
+        title="ResNet50 (P)",
+        means="the spectrogram read as a picture, started from ImageNet’s weights",
+    ),
     Row("resnet50", "audio_cnn", title="ResNet50 (NP)", means="the spectrogram read as a picture, started from chance"),
-    Row("vgg16_pretrained", "audio_cnn", title="VGG16 (P)",
-        means="the spectrogram read as a picture, started from ImageNet’s weights"),
+    Row(
+        "vgg16_pretrained",
+        "audio_cnn",
+        title="VGG16 (P)",
+        means="the spectrogram read as a picture, started from ImageNet’s weights",
+    ),
     Row("vgg16", "audio_cnn", title="VGG16 (NP)", means="the spectrogram read as a picture, started from chance"),
-    Row("alexnet_pretrained", "audio_cnn", title="AlexNet (P)",
-        means="the spectrogram read as a picture, started from ImageNet’s weights"),
+    Row(
+        "alexnet_pretrained",
+        "audio_cnn",
+        title="AlexNet (P)",
+        means="the spectrogram read as a picture, started from ImageNet’s weights",
+    ),
     Row("alexnet", "audio_cnn", title="AlexNet (NP)", means="the spectrogram read as a picture, started from chance"),
-    Row("conv_attention", "audio_cnn", title="Conv + ATT",
-        means="2-D convolutions over the spectrogram, then attention over time"),
-    Row("conv_1d_2d", "audio_cnn", title="Conv 1D + 2D",
-        means="1-D convolutions over time beside 2-D ones over the spectrogram"),
+    Row(
+        "conv_attention",
+        "audio_cnn",
+        title="Conv + ATT",
+        means="2-D convolutions over the spectrogram, then attention over time",
+    ),
+    Row(
+        "conv_1d_2d",
+        "audio_cnn",
+        title="Conv 1D + 2D",
+        means="1-D convolutions over time beside 2-D ones over the spectrogram",
+    ),
 )
 AUDIO_FEATURES = (
-    Row("conv2d_5_spectrogram", "audio_cnn", title="5Conv2D, spectrogram", experiment="conv2d_5",
-        feature_sets=("spectrogram",), means="5Conv2D over 1,025 magnitudes"),
-    Row("conv2d_5_mel", "audio_cnn", title="5Conv2D, mel", experiment="conv2d_5", feature_sets=("mel",),
-        means="5Conv2D over the power in 90 mel bands"),
-    Row("conv2d_5_mfcc", "audio_cnn", title="5Conv2D, MFCC", experiment="conv2d_5", feature_sets=("mfcc",),
-        means="5Conv2D over 40 mel-frequency cepstral coefficients"),
+    Row(
+        "conv2d_5_spectrogram",
+        "audio_cnn",
+        title="5Conv2D, spectrogram",
+        experiment="conv2d_5",
+        feature_sets=("spectrogram",),
+        means="5Conv2D over 1,025 magnitudes",
+    ),
+    Row(
+        "conv2d_5_mel",
+        "audio_cnn",
+        title="5Conv2D, mel",
+        experiment="conv2d_5",
+        feature_sets=("mel",),
+        means="5Conv2D over the power in 90 mel bands",
+    ),
+    Row(
+        "conv2d_5_mfcc",
+        "audio_cnn",
+        title="5Conv2D, MFCC",
+        experiment="conv2d_5",
+        feature_sets=("mfcc",),
+        means="5Conv2D over 40 mel-frequency cepstral coefficients",
+    ),
 )
 MULTIMODAL = (
-    Row("multimodal", "valence_arousal", title="Multimodal", colour="#6fbbe8", fuses=True,
-        means="sound, faces and words together, trained on full rows"),
-    Row("multimodal_augmented", "valence_arousal", title="Multimodal, augmented", colour="#0a62a9", fuses=True,
-        means="the same, trained on every missing condition made of them too"),
-    Row("acoustic", "valence_arousal", title="Acoustic alone", colour="#009e73", experiment="multimodal",
-        only="acoustic", reads_all=False, means="the same network on sound alone"),
-    Row("visual", "valence_arousal", title="Visual alone", colour="#cc79a7", experiment="multimodal", only="visual",
-        reads_all=False, means="the same network on faces alone"),
-    Row("textual", "valence_arousal", title="Textual alone", colour="#e69f00", experiment="multimodal", only="textual",
-        reads_all=False, means="the same network on words alone"),
-    Row("shuffled_labels", "valence_arousal", title="Labels shuffled (control)", colour="#bcc3cc",
-        experiment="multimodal_augmented", shuffled="labels",
-        means="control: training labels shuffled among the training rows"),
+    Row(
+        "multimodal",
+        "valence_arousal",
+        title="Multimodal",
+        colour="#6fbbe8",
+        fuses=True,
+        means="sound, faces and words together, trained on full rows",
+    ),
+    Row(
+        "multimodal_augmented",
+        "valence_arousal",
+        title="Multimodal, augmented",
+        colour="#0a62a9",
+        fuses=True,
+        means="the same, trained on every missing condition made of them too",
+    ),
+    Row(
+        "acoustic",
+        "valence_arousal",
+        title="Acoustic alone",
+        colour="#009e73",
+        experiment="multimodal",
+        only="acoustic",
+        reads_all=False,
+        means="the same network on sound alone",
+    ),
+    Row(
+        "visual",
+        "valence_arousal",
+        title="Visual alone",
+        colour="#cc79a7",
+        experiment="multimodal",
+        only="visual",
+        reads_all=False,
+        means="the same network on faces alone",
+    ),
+    Row(
+        "textual",
+        "valence_arousal",
+        title="Textual alone",
+        colour="#e69f00",
+        experiment="multimodal",
+        only="textual",
+        reads_all=False,
+        means="the same network on words alone",
+    ),
+    Row(
+        "shuffled_labels",
+        "valence_arousal",
+        title="Labels shuffled (control)",
+        colour="#bcc3cc",
+        experiment="multimodal_augmented",
+        shuffled="labels",
+        means="control: training labels shuffled among the training rows",
+    ),
 )
-# fmt: on
 FEATURES_ORDER = ("conv2d_5_spectrogram", "conv2d_5_mel", "conv2d_5", "conv2d_5_mfcc")
 
 SLIDES_NUMBERS = {

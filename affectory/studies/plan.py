@@ -1,4 +1,4 @@
-"""What a study trains: its rows with their configurations for one corpus, and a place in the tables for each training."""
+"""What a study trains: its rows with their configurations for one corpus, and each training's place in the tables."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from affectory.data.dataset import Dataset
-from affectory.learning.selection import selected_on, training_fingerprint
+from affectory.learning.selection import training_fingerprint
 from affectory.models import FAMILIES
 from affectory.results.names import SPEAKER_NORMALISED
 from affectory.studies.study import LINEAR_SVM, Row, Study

@@ -1,7 +1,7 @@
 """What a study is: rows that are trained over folds and seeds, and what is shown of their scores.
 
 A study is one file of this folder: its rows, a line each, how a configuration changes them, and the sentences, tables
-and figures that it shows. Nothing here needs torch: a row's configuration is looked up in its family when it is trained.
+and figures that it shows. None of it needs torch: a row's configuration is looked up in its family when it is trained.
 """
 
 from __future__ import annotations
@@ -67,9 +67,7 @@ class Row:
 
     @property
     def naming(self) -> Name:
-        return Name(
-            title=self.title, short=self.short, in_words=self.in_words, means=self.means, colour=self.colour
-        )
+        return Name(title=self.title, short=self.short, in_words=self.in_words, means=self.means, colour=self.colour)
 
 
 @dataclass(frozen=True)
