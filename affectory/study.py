@@ -26,10 +26,10 @@ from affectory.learning.evaluation import evaluate
 from affectory.learning.experiment import Fold, Trained, train_experiment
 from affectory.learning.linear_svm import evaluate_linear_svm
 from affectory.learning.projection import distances, project
+from affectory.learning.selection import selected_on
 from affectory.learning.sweeps import sweep
 from affectory.learning.training import NOTHING, WATCHED
-from affectory.models import mmin
-from affectory.models.family import Model
+from affectory.models.family import Imagines, Model
 from affectory.results.metrics import CLASSIFICATION
 from affectory.study_data import ON_TEST
 from affectory.study_rows import LINEAR_SVM, Row
@@ -165,25 +165,20 @@ def _keep_trained(cell: Cell, row: Row, folder: Path, trained: Trained, fold: Fo
     tables = {"predictions": predictions}
     if row.swept:
         tables["sweep"] = sweep(trained, dataset, fold.test, seed=cell.seed)
-    if isinstance(trained.model, mmin.Mmin):
+    if isinstance(trained.model, Imagines):
         measured, tables["imagined"] = _imagination(trained, dataset, fold.test, cell.pictures)
         values = pd.concat([values, measured])
     if f"{WATCHED}/weighted_f1" in trained.fit.history[0]:
         values = pd.concat([values, _best_on_test(trained.fit.history, under[-1])])
-    values = values.assign(selected_on=_selected_on(trained))
+    values = values.assign(selected_on=selected_on(trained.config.schedule, trained.fit.best_score))
     _keep(folder, {"results": values, **tables}, facts, trained)
-
-
-def _selected_on(trained: Trained) -> str:
-    """`val`, or `nothing` where the last epoch is kept, also for want of validation rows."""
-    selected = trained.config.schedule.keep == "best" and np.isfinite(trained.fit.best_score)
-    return "val" if selected else "nothing"
 
 
 def _dimension_tables(trained: Trained, fold: Fold, under: Sequence[Condition]) -> dict[str, pd.DataFrame]:
     rows = _tested(fold, under)
     values, predictions = evaluate_dimensions(trained.model, trained.data, fold.dataset, rows, fold.val, under)
-    return {"results": values.assign(selected_on=_selected_on(trained)), "dimension_predictions": predictions}
+    selected = selected_on(trained.config.schedule, trained.fit.best_score)
+    return {"results": values.assign(selected_on=selected), "dimension_predictions": predictions}
 
 
 def _keep(
@@ -223,7 +218,7 @@ def _imagination(
     Metrics imagination_<distance> (condition, metric, value); and, for pictures, both laid out on a plane.
     """
     model, data, modalities = trained.model, trained.data, trained.data.modalities
-    assert isinstance(model, mmin.Mmin)
+    assert isinstance(model, Imagines)
     full = rows[dataset.present[rows].all(1)]
     under = missing_conditions(modalities)
     if len(full) < 3 or model.taught is None or not under:

@@ -50,11 +50,11 @@ def mmin_rows(preset: str, modalities: Iterable[Modality], train_under: str = ""
     preset.
     """
     known = tuple(modalities)
-    of_mmin = mmin.study_experiments(preset)
+    of_mmin = mmin.FAMILY.study_experiments(preset)
     full = of_mmin["full_baseline"]
     rival = {"official_code": "paper", "official_code_msp": "paper", "best": "default"}.get(preset, preset)
     free = [Row(name, "mmin", config, swept=True) for name, config in of_mmin.items()]
-    fused = attention_fusion.experiments(rival).items()
+    fused = attention_fusion.FAMILY.experiments(rival).items()
     free += [Row(name, "attention_fusion", config, swept=True) for name, config in fused]
     if train_under:
         free = [
@@ -64,7 +64,7 @@ def mmin_rows(preset: str, modalities: Iterable[Modality], train_under: str = ""
             for row in free
         ]
     bound = [Row("partial_baseline", "mmin", full, only, reads_all=False) for only in conditions(known)]
-    translators = {mctn.condition_of(config): config for config in mctn.experiments(rival).values()}
+    translators = {mctn.condition_of(config): config for config in mctn.FAMILY.experiments(rival).values()}
     bound += [Row("mctn", "mctn", translators[only], only) for only in missing_conditions(known)]
     return [*free, *bound, Row(LINEAR_SVM, LINEAR_SVM)]
 
@@ -77,9 +77,9 @@ def mmgcn_rows(preset: str, modalities: Iterable[Modality]) -> list[Row]:
     unknown preset.
     """
     known = tuple(modalities)
-    of_mmgcn = mmgcn.study_experiments(preset)
+    of_mmgcn = mmgcn.FAMILY.study_experiments(preset)
     rival = {"official_code": "paper", "official_code_meld": "paper", "causal": "default"}.get(preset, preset)
-    rivals = conversation.experiments(rival)
+    rivals = conversation.FAMILY.experiments(rival)
     fused = set(conversation.FUSED) if len(known) < 2 else set()
     rows = [Row(name, "conversation", config) for name, config in rivals.items() if name not in fused]
     rows += [Row(name, "mmgcn", config) for name, config in of_mmgcn.items() if known[1:] or name != "mmgcn_augmented"]
@@ -108,16 +108,21 @@ def omg_rows(preset: str, modalities: Iterable[Modality], loss: str = "") -> lis
     if loss not in LOSSES:
         raise ValueError(f"loss {loss!r}: expected one of {', '.join(filter(None, LOSSES))}")
     known = tuple(modalities)
-    sound = audio_cnn.experiments(preset)
-    rows = [Row(name, "audio_cnn", config, feature_sets=("logmel",)) for name, config in sound.items()]
+    sound = audio_cnn.FAMILY.experiments(preset)
+    rows = [
+        Row(name, "audio_cnn", config, feature_sets=audio_cnn.FAMILY.reads(config)) for name, config in sound.items()
+    ]
     rows += [
         Row(f"conv2d_5_{kind}", "audio_cnn", sound["conv2d_5"], feature_sets=(kind,))
         for kind in SOUNDS
         if kind != "logmel"
     ]
-    faces = face_sequence.experiments(preset)
-    rows += [Row(name, "face_sequence", config, feature_sets=(config.feature_set,)) for name, config in faces.items()]
-    together = valence_arousal.experiments({"paper": "default"}.get(preset, preset))
+    faces = face_sequence.FAMILY.experiments(preset)
+    rows += [
+        Row(name, "face_sequence", config, feature_sets=face_sequence.FAMILY.reads(config))
+        for name, config in faces.items()
+    ]
+    together = valence_arousal.FAMILY.experiments({"paper": "default"}.get(preset, preset))
     rows += [Row(name, "valence_arousal", config) for name, config in together.items() if known[1:]]
     full = together["multimodal"]
     alone = {modality.value: Condition({modality}) for modality in known}

@@ -64,7 +64,7 @@ def collect(store: FeatureStore, tracking: Tracking, corpus: Corpus, *, dagster_
     """Everything on the page of a corpus."""
     datasets = {kind: read_dataset(store, corpus.name, of_dimensions=kind) for kind in (False, True)}
     rated = datasets[True]
-    deployed = {name: family.OF_DIMENSIONS for name, family in FAMILIES.items() if family.DEPLOYED}
+    deployed = {name: family.of_dimensions for name, family in FAMILIES.items() if family.deployed}
     untrained = {name: why for name, kind in deployed.items() if (why := unfit(datasets[kind], name))}
     keys = [corpus.name, [name for name, of_dimensions in deployed.items() if not of_dimensions]]
     shown = [*(name for name, of_dimensions in deployed.items() if of_dimensions), OMG_STUDY]

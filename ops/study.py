@@ -11,6 +11,7 @@ import dagster as dg
 from affectory.data.dataset import Dataset, save_dataset
 from affectory.data.inputs import speaker_normalised
 from affectory.layers.imagenet import WeightsError, imagenet_weights
+from affectory.models import FAMILIES
 from affectory.processes.child_processes import Lost, run_as_completed
 from affectory.study import Cell, run_cell
 from affectory.study_rows import Row
@@ -98,10 +99,9 @@ def _feedable(study: Study, config: StudyConfig, rows: Sequence[Row]) -> tuple[l
 
 def _no_weights(row: Row) -> str:
     """What is wrong with the published weights that training the row starts from; empty where nothing is."""
-    if not getattr(row.config, "pretrained", False):
-        return ""
     try:
-        imagenet_weights(row.config.architecture if row.family == "audio_cnn" else row.config.backbone)
+        for name in FAMILIES[row.family].weights(row.config) if row.config is not None else ():
+            imagenet_weights(name)
     except WeightsError as error:
         return str(error)
     return ""

@@ -41,7 +41,7 @@ def add_tables(tables: dict[str, list[pd.DataFrame]], place: Place, folder: Path
         if (file := folder / f"{name}.parquet").exists() and len(rows := pd.read_parquet(file)):
             keys = {"family": study, "experiment": place.experiment, "fold": place.fold}
             if name == "results" and "selected_on" not in rows:
-                keys["selected_on"] = place.selected_on
+                keys["selected_on"] = place.selected_on(float("nan"))
             parts += [rows.assign(**keys, mlflow_run_id=run_id, seed=seed) for seed in place.seeds]
 
 
@@ -72,7 +72,7 @@ def _log_run(study: Study, place: Place, folder: Path) -> str:
         "experiment": place.experiment,
         "fold": str(place.fold),
         "seed": str(place.seed),
-        "selected_on": place.selected_on,
+        "selected_on": place.selected_on(facts.get("score", float("nan"))),
     }
     name = f"{study.name}/{place.row.name}{place.suffix}"
     parameters = {"seed": place.seed, "fold": place.fold, **config}

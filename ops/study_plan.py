@@ -1,22 +1,18 @@
 """What a study of a corpus trains: its configuration, its rows, and a place in the tables for every training."""
 
-import hashlib
-import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
-from importlib.metadata import version
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 
 from affectory.data.conditions import TRAINING_CONDITIONS
 from affectory.data.dataset import Dataset
+from affectory.learning import selection
 from affectory.models import FAMILIES
 from affectory.study_data import SPEAKER_NORMALISED
 from affectory.study_rows import LINEAR_SVM, Row, mmgcn_rows, mmin_rows, omg_rows
 from ops.datasets import read_folds
-from ops.training import RECIPE
 from resources.compute import Compute
 from resources.feature_store import FeatureStore
 from resources.tracking import Tracking
@@ -74,10 +70,9 @@ class Place:
     def experiment(self) -> str:
         return self.row.experiment + self.suffix
 
-    @property
-    def selected_on(self) -> str:
-        """`val`, or `nothing` where the last epoch is kept."""
-        return "nothing" if self.row.config is not None and self.row.config.schedule.keep == "last" else "val"
+    def selected_on(self, score: float) -> str:
+        """As selection.selected_on; a linear SVM's penalty is selected on validation."""
+        return "val" if self.row.config is None else selection.selected_on(self.row.config.schedule, score)
 
 
 @dataclass(frozen=True)
@@ -108,7 +103,7 @@ class Study:
         stored = self.store.feature_sets(self.corpus)
         of = {name: modality for modality, names in stored.items() for name in names}
         sets = {of[name]: name for name in feature_sets} or None
-        return read_folds(self.store, self.corpus, sets, of_dimensions=FAMILIES[self.family].OF_DIMENSIONS)
+        return read_folds(self.store, self.corpus, sets, of_dimensions=FAMILIES[self.family].of_dimensions)
 
 
 def rows_of_mmin(config: MminStudyConfig, dataset: Dataset) -> list[Row]:
@@ -164,7 +159,7 @@ def places_of(
 ) -> Iterator[Place]:
     """Every training of the study; a machine without chance is trained with the first seed only."""
     suffixes = ["", SPEAKER_NORMALISED] if config.speaker_normalised else [""]
-    by_name = {row.name: row for row in rows}
+    configs = {row.name: row.config for row in rows}
     for fold, splits in parts.items():
         for seed in config.seeds:
             for suffix in suffixes:
@@ -173,18 +168,10 @@ def places_of(
                         continue
                     if suffix and row.experiment not in config.speaker_normalised:
                         continue
-                    data = [digests[row.feature_sets], splits]
                     seeds = tuple(config.seeds) if row.family == LINEAR_SVM else (seed,)
                     chance = None if row.family == LINEAR_SVM else seed
-                    yield Place(fold, seed, row, suffix, _fingerprint(row, by_name, chance, suffix, data), seeds)
-
-
-def _fingerprint(row: Row, rows: dict[str, Row], seed: int | None, suffix: str, data: list[Any]) -> str:
-    """Names a training: row and condition, data, configuration and its teacher's, seed, recipe and torch release."""
-    chain: list[Any] = []
-    current: Row | None = row
-    while current is not None:
-        chain.append([current.family, None if current.config is None else asdict(current.config)])
-        current = rows.get(current.config.teacher) if current.config is not None and current.config.teacher else None
-    parts = [RECIPE, row.name, chain, row.reads_all, row.shuffled, seed, suffix, data, version("torch")]
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+                    fingerprint = selection.fingerprint(
+                        row.family, row.name, row.config, configs, seed=chance, data=digests[row.feature_sets],
+                        extras=(row.reads_all, row.shuffled, suffix, splits),
+                    )  # fmt: skip
+                    yield Place(fold, seed, row, suffix, fingerprint, seeds)

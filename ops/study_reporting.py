@@ -194,7 +194,7 @@ def latest_summary(tracking: Tracking, corpus: str, study: str, runs: str) -> Su
 
 
 def _graph_layers(config: StudyConfig) -> int:
-    return mmgcn.experiments(config.preset)["mmgcn"].graph_layers if isinstance(config, MmgcnStudyConfig) else 0
+    return mmgcn.FAMILY.experiments(config.preset)["mmgcn"].graph_layers if isinstance(config, MmgcnStudyConfig) else 0
 
 
 def _edges(study: Study, config: StudyConfig) -> pd.DataFrame | None:
