@@ -32,7 +32,7 @@ from torch.nn import functional as F
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from affectory.layers.dialogues import order_of_appearance
-from affectory.models.mmgcn import PRESETS, Mmgcn
+from affectory.models.mmgcn import FAMILY, Mmgcn
 from affectory.vocabulary import MODALITIES, Modality
 
 WIDTHS = dict(zip(MODALITIES, (1582, 342, 100), strict=True))
@@ -183,7 +183,7 @@ def lstm_parts(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 def build(form: str, layers: int, *, dropout: float | None = None) -> nn.Module:
     torch.manual_seed(0)
-    config = PRESETS["paper" if layers < 64 else "official_code"]["mmgcn"]
+    config = FAMILY.presets["paper" if layers < 64 else "official_code"]["mmgcn"]
     config = replace(config, graph_layers=layers, dropout=config.dropout if dropout is None else dropout)
     model = Mmgcn(replace(config, speakers=SPEAKERS), WIDTHS, CLASSES)
     return model if form == "blocks" else DenseMmgcn(model, mended=form == "dense+")

@@ -18,7 +18,7 @@ from torch import nn
 
 from affectory.data.batches import Batch
 from affectory.layers.imagenet import BACKBONES, as_images, backbone
-from affectory.layers.pictures_in_time import FaceSequence
+from affectory.layers.pictures_in_time import PicturesInTime
 from affectory.models import face_sequence
 from affectory.models.of_dimensions import OfDimensions, OneEncoder
 from affectory.vocabulary import DIMENSIONS, Modality
@@ -29,7 +29,7 @@ CONFIG = face_sequence.Config(backbone="resnet50", temporal="gru", dropout=0.0)
 
 def model(in_features: int, network: nn.Module | None) -> OfDimensions:
     torch.manual_seed(0)
-    encoder = FaceSequence(in_features=in_features, temporal="gru", width=CONFIG.width, backbone=network, freeze=True)
+    encoder = PicturesInTime(in_features=in_features, temporal="gru", width=CONFIG.width, backbone=network, freeze=True)
     return OfDimensions(OneEncoder(Modality.VISUAL, encoder), DIMENSIONS, CONFIG)
 
 

@@ -74,7 +74,7 @@ class Study:
 
     def configs(self) -> dict[str, mmin.Config]:
         """The preset's rows with fewer epochs."""
-        every = mmin.study_experiments(self.preset)
+        every = mmin.FAMILY.study_experiments(self.preset)
         return {name: self._shortened(every[name]) for name in ROWS[: self.rows]}
 
     def _shortened(self, config: mmin.Config) -> mmin.Config:
@@ -254,7 +254,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--shorter", type=int, default=2, help="the preset's epochs are divided by it")
     parser.add_argument("--rows", type=int, choices=range(3, 6), default=5, help="3: without MMIN-AE and MMIN-NoCycle")
-    parser.add_argument("--preset", choices=sorted(set(mmin.PRESETS) - {"best"}), default="default")
+    parser.add_argument("--preset", choices=sorted(set(mmin.FAMILY.presets) - {"best"}), default="default")
     parser.add_argument("--child", nargs=2, metavar=("FORM", "FOLDER"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     study = Study(

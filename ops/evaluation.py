@@ -1,7 +1,6 @@
 """Scoring finished runs on the test part under every condition, once each, into `results` and `predictions`."""
 
 from collections.abc import Sequence
-from math import isfinite
 
 import dagster as dg
 import pandas as pd
@@ -37,7 +36,7 @@ def scoring_op(name: str) -> dg.OpDefinition:
                 runs, metadata={"skipped": "the corpus cannot feed this family; the training log says why"}
             )
         _score_new(context, runs, store, tracking, compute)
-        table = conditions_table(_results(store, runs[0]), MAIN_METRICS[FAMILIES[runs[0].family].OF_DIMENSIONS], NAMES)
+        table = conditions_table(_results(store, runs[0]), MAIN_METRICS[FAMILIES[runs[0].family].of_dimensions], NAMES)
         return dg.Output(
             runs,
             metadata={
@@ -57,7 +56,7 @@ def _score_new(
     corpus = runs[0].corpus
     known = set(_results(store, runs[0])["mlflow_run_id"])
     todo = [run for run in runs if run.run_id not in known]
-    of_dimensions = FAMILIES[runs[0].family].OF_DIMENSIONS
+    of_dimensions = FAMILIES[runs[0].family].of_dimensions
     dataset = read_dataset(store, corpus, of_dimensions=of_dimensions) if todo else None
     if dataset is None:
         return
@@ -93,8 +92,7 @@ def keyed(run: Run, values: pd.DataFrame, predictions: pd.DataFrame) -> tuple[pd
     }
     if "dimension" not in predictions:
         predictions = with_probabilities(predictions)
-    selected_on = "val" if isfinite(run.score) else "nothing"  # the last epoch, for want of validation rows
-    return values.assign(selected_on=selected_on, **keys), predictions.assign(**keys)
+    return values.assign(selected_on=run.selected_on, **keys), predictions.assign(**keys)
 
 
 def with_probabilities(predictions: pd.DataFrame) -> pd.DataFrame:

@@ -16,7 +16,7 @@ def registration_op(name: str, family: str) -> dg.OpDefinition:
 
     @dg.op(name=name, tags={"kind": "mlflow"})
     def register(context: dg.OpExecutionContext, runs: list[Run], tracking: Tracking) -> dg.Output[Registered | None]:
-        best = best_run(runs, FAMILIES[family].DEPLOYED)
+        best = best_run(runs, FAMILIES[family].deployed)
         if best is None:
             return dg.Output(
                 None, metadata={"skipped": "the corpus cannot feed this family; the training log says why"}

@@ -1,10 +1,7 @@
 """Training the experiments of a family, a run a seed, tracked in MLflow; an unchanged training is reused."""
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -15,6 +12,7 @@ import pandas as pd
 
 from affectory.data.dataset import Dataset
 from affectory.data.folds import leaks
+from affectory.learning import selection
 from affectory.learning.deployed import DeployedModel, load_deployed
 from affectory.learning.experiment import Fold, train_experiment
 from affectory.models import FAMILIES
@@ -25,8 +23,6 @@ from ops.datasets import digest, read_dataset
 from resources.compute import Compute
 from resources.feature_store import FeatureStore
 from resources.tracking import Tracking
-
-RECIPE = 4  # rises when the same configuration would train another model
 
 
 class TrainingConfig(dg.Config):
@@ -46,7 +42,8 @@ class Run:
     seed: int
     fold: int
     run_id: str
-    score: float  # on validation, of the epoch that it selected
+    score: float  # on validation, of the epoch that was kept
+    selected_on: str  # what selected that epoch, as selection.selected_on says it
     reused: bool
 
 
@@ -93,7 +90,7 @@ def _open_session(
 ) -> _Session | None:
     """The corpus's data on the device; None, with one clear line, where the corpus cannot feed the family."""
     corpus = context.partition_key
-    dataset = read_dataset(store, corpus, of_dimensions=FAMILIES[family].OF_DIMENSIONS)
+    dataset = read_dataset(store, corpus, of_dimensions=FAMILIES[family].of_dimensions)
     why = unfit(dataset, family)
     if dataset is None or why:
         context.log.info(f"{family} skipped for corpus {corpus}: {why}")
@@ -109,7 +106,7 @@ def _open_session(
 
 def unfit(dataset: Dataset | None, family: str) -> str:
     """Why a corpus cannot feed a family; empty when it can."""
-    of_dimensions = FAMILIES[family].OF_DIMENSIONS
+    of_dimensions = FAMILIES[family].of_dimensions
     if dataset is None or not dataset.outputs:
         return f"no utterance has {'valence or arousal' if of_dimensions else 'a label'} and a split"
     for split in Split:
@@ -123,7 +120,7 @@ def unfit(dataset: Dataset | None, family: str) -> str:
     if torn := _torn(dataset):
         return f"{torn}; materialise missing_modality_sets anew"
     named = [name for name in dataset.dialogues if name]
-    if FAMILIES[family].OF_DIALOGUES and len(set(named)) == len(named):
+    if FAMILIES[family].of_dialogues and len(set(named)) == len(named):
         return "every dialogue is a single utterance; name the dialogue_id of what was said together"
     return ""
 
@@ -156,18 +153,21 @@ def _torn(dataset: Dataset) -> str:
 
 def _train_once(session: _Session, configs: Mapping[str, Any], experiment: str, seed: int) -> Run:
     config = configs[experiment]
-    fingerprint = _fingerprint(session, configs, experiment, seed)
-    found = session.tracking.find_finished(session.corpus, f"{session.family}/{experiment}", fingerprint)
-    if found:
+    fingerprint = selection.fingerprint(
+        session.family, experiment, config, configs, seed=seed, data=session.data_fingerprint
+    )
+    finished = session.tracking.find_finished(session.corpus, f"{session.family}/{experiment}", fingerprint)
+    if finished:
         session.context.log.info(
-            f"{experiment} seed {seed}: data and configuration unchanged, reused run {found.run_id}"
+            f"{experiment} seed {seed}: data and configuration unchanged, reused run {finished.run_id}"
         )
-        return _as_run(session, experiment, seed, found.run_id, found.metrics["best_score"], reused=True)
+        score = finished.metrics["best_score"]
+        return _as_run(session, config, experiment, seed, finished.run_id, score, reused=True)
     teacher = None
     if config.teacher:
         before = _train_once(session, configs, config.teacher, seed)
         teacher = load_trained(session.tracking, before.run_id).model.to(session.fold.device)
-    told: list[int] = []  # epochs that this process trained
+    epochs_here: list[int] = []  # that this process trained
     checkpoint = session.checkpoints / f"{fingerprint}.pt"
     with session.tracking.run(
         session.corpus,
@@ -183,16 +183,17 @@ def _train_once(session: _Session, configs: Mapping[str, Any], experiment: str, 
             teacher=teacher,
             callbacks=[
                 run.log_epoch,
-                lambda epoch, _: told.append(epoch),
+                lambda epoch, _: epochs_here.append(epoch),
                 _narrate(session.context, f"{experiment} seed {seed}", config.schedule),
             ],
             checkpoint=checkpoint,
         )
         # A training that went on from a checkpoint told this run only of the epochs since.
         history = trained.fit.history
-        for epoch, measured in enumerate(history[: len(history) - len(told)], start=1):
+        for epoch, measured in enumerate(history[: len(history) - len(epochs_here)], start=1):
             run.log_epoch(epoch, measured)
         run.log_metrics({"best_score": trained.fit.best_score, "best_epoch": trained.fit.best_epoch})
+        run.log_tags({"selected_on": selection.selected_on(config.schedule, trained.fit.best_score)})
         with TemporaryDirectory() as folder:
             trained.save(Path(folder))
             for file in sorted(Path(folder).iterdir()):
@@ -203,7 +204,7 @@ def _train_once(session: _Session, configs: Mapping[str, Any], experiment: str, 
         f"{experiment} seed {seed}: validation {metric_title(config.schedule.select)} {trained.fit.best_score:.3f} at "
         f"epoch {trained.fit.best_epoch} of {config.schedule.epochs}"
     )
-    return _as_run(session, experiment, seed, run.run_id, trained.fit.best_score, reused=False)
+    return _as_run(session, config, experiment, seed, run.run_id, trained.fit.best_score, reused=False)
 
 
 def load_trained(tracking: Tracking, run_id: str) -> DeployedModel:
@@ -212,21 +213,15 @@ def load_trained(tracking: Tracking, run_id: str) -> DeployedModel:
         return load_deployed(tracking.download(run_id, "deployed", Path(folder)))
 
 
-def _as_run(session: _Session, experiment: str, seed: int, run_id: str, score: float, *, reused: bool) -> Run:
-    return Run(session.corpus, session.family, experiment, seed, 0, run_id, score, reused)
-
-
-def _fingerprint(session: _Session, configs: Mapping[str, Any], experiment: str, seed: int) -> str:
-    """Names a training: data, configuration and its teachers', seed, recipe and torch release."""
-    chain, name = [], experiment
-    while name:
-        chain.append(asdict(configs[name]))
-        name = configs[name].teacher
-    parts = [RECIPE, session.family, experiment, chain, seed, session.data_fingerprint, version("torch")]
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+def _as_run(
+    session: _Session, config: Any, experiment: str, seed: int, run_id: str, score: float, *, reused: bool
+) -> Run:
+    selected_on = selection.selected_on(config.schedule, score)
+    return Run(session.corpus, session.family, experiment, seed, 0, run_id, score, selected_on, reused)
 
 
 def _tags(session: _Session, experiment: str, seed: int, fingerprint: str) -> dict[str, str]:
+    """Those that are known before a training ends."""
     return {
         "fingerprint": fingerprint,
         "data_fingerprint": session.data_fingerprint,
@@ -235,7 +230,6 @@ def _tags(session: _Session, experiment: str, seed: int, fingerprint: str) -> di
         "family": session.family,
         "experiment": experiment,
         "seed": str(seed),
-        "selected_on": "val",
         "feature_sets": ",".join(sequences.feature_set for sequences in session.fold.dataset.sequences.values()),
     }
 

@@ -13,13 +13,13 @@ from resources.reports import Reports
 def summarise(places: Places, corpus: str) -> str:
     """The tables of the corpus's results under every condition, a family each, then the places."""
     store = FeatureStore(path=str(places.features))
-    deployed = [name for name, family in FAMILIES.items() if family.DEPLOYED]
+    deployed = [name for name, family in FAMILIES.items() if family.deployed]
     found = [
         store.query("SELECT * FROM results WHERE corpus = ? AND family = ?", [corpus, family]) for family in deployed
     ]
     page = Reports(folder=str(places.reports)).path(corpus)
     shown = [
-        to_text(conditions_table(results, MAIN_METRICS[FAMILIES[family].OF_DIMENSIONS]))
+        to_text(conditions_table(results, MAIN_METRICS[FAMILIES[family].of_dimensions]))
         for family, results in zip(deployed, found, strict=True)
         if len(results)
     ]

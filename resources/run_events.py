@@ -35,7 +35,7 @@ def begin_event(
 
 def tell(client: "MlflowClient", run_id: str, event: Event) -> None:
     """Tell MLflow an event of a run that it has."""
-    from mlflow.entities import Metric, Param
+    from mlflow.entities import Metric, Param, RunTag
 
     if event["event"] == "begin":
         parameters = [Param(key, value) for key, value in event["parameters"].items()]
@@ -45,6 +45,8 @@ def tell(client: "MlflowClient", run_id: str, event: Event) -> None:
         metrics = [Metric(*values) for values in event["metrics"]]
         for start in range(0, len(metrics), METRICS_A_BATCH):
             client.log_batch(run_id, metrics=metrics[start : start + METRICS_A_BATCH])
+    elif event["event"] == "tags":
+        client.log_batch(run_id, tags=[RunTag(key, value) for key, value in event["tags"].items()])
     elif event["event"] == "file":
         client.log_artifact(run_id, event["path"], event["folder"] or None)
     else:

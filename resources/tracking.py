@@ -233,6 +233,10 @@ class Run:
         """What is measured once a run."""
         self.log_epoch(SUMMARY_STEP, metrics)
 
+    def log_tags(self, tags: Mapping[str, str]) -> None:
+        """What a run is tagged with when it is no longer only begun."""
+        self._tell({"event": "tags", "tags": dict(tags)})
+
     def log_file(self, path: Path, folder: str = "") -> None:
         """Keep a file with the run, in `folder` of its artifacts."""
         self._flush()

@@ -24,7 +24,7 @@ FILTERS = 128  # of each kernel
 PICTURES = 64  # that a network reads at a time where it does not learn
 
 
-class FaceSequence(nn.Module):
+class PicturesInTime(nn.Module):
     r"""$h = \mathrm{RNN}(x_1 .. x_T)_T$, or $h = \mathrm{ReLU}(W [c_2; c_3; c_4; c_5])$ with $c_k$ as in `_Windows`.
 
     Frames [B, T, in_features] are the vectors x. With a `backbone` ([N, 3, S, S] -> [N, its out_features]) they are
@@ -49,7 +49,7 @@ class FaceSequence(nn.Module):
         if backbone is not None and self.frozen:
             backbone.requires_grad_(False).eval()
 
-    def train(self, mode: bool = True) -> FaceSequence:
+    def train(self, mode: bool = True) -> PicturesInTime:
         super().train(mode)
         if self.backbone is not None and self.frozen:
             self.backbone.eval()

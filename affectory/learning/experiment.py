@@ -22,7 +22,7 @@ from affectory.learning.deployed import DeployedModel, save_deployed
 from affectory.learning.evaluation import logits_under
 from affectory.learning.training import NOTHING, Callback, Fit, fit
 from affectory.models import FAMILIES
-from affectory.models.family import Begins, Model
+from affectory.models.family import Begins, LearnsFrom, Model
 from affectory.vocabulary import Condition, Modality, Split, conditions
 
 Inputs = dict[Modality, ModalityInput]
@@ -128,7 +128,12 @@ def train_experiment(
         if isinstance(model, Begins):
             model.begin(data.labels[rows])
         if config.teacher:
-            model.learn_from(teacher, data)  # pyright: ignore[reportAttributeAccessIssue]
+            if teacher is None or not isinstance(model, LearnsFrom):
+                raise ValueError(
+                    f"{family}: expected {config.teacher}, trained, and a model that learns from it, "
+                    f"got {type(teacher).__name__} and {type(model).__name__}"
+                )
+            model.learn_from(teacher, data)
         return model
 
     inputs, data = fold.packed(config.preparation)

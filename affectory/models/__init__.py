@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any
 
 from affectory.models import (
     attention_fusion,
@@ -16,13 +16,16 @@ from affectory.models import (
 )
 from affectory.models.family import Family
 
-FAMILIES: dict[str, Family] = {
-    "mmin": cast(Family, mmin),
-    "mctn": cast(Family, mctn),
-    "attention_fusion": cast(Family, attention_fusion),
-    "mmgcn": cast(Family, mmgcn),
-    "conversation": cast(Family, conversation),
-    "valence_arousal": cast(Family, valence_arousal),
-    "audio_cnn": cast(Family, audio_cnn),
-    "face_sequence": cast(Family, face_sequence),
+FAMILIES: dict[str, Family[Any]] = {
+    family.name: family
+    for family in (
+        mmin.FAMILY,
+        mctn.FAMILY,
+        attention_fusion.FAMILY,
+        mmgcn.FAMILY,
+        conversation.FAMILY,
+        valence_arousal.FAMILY,
+        audio_cnn.FAMILY,
+        face_sequence.FAMILY,
+    )
 }

@@ -27,12 +27,8 @@ from affectory.data.inputs import FRAMES, ModalityInput, Preparation
 from affectory.layers.modality_attention import ModalityAttention
 from affectory.layers.modality_encoders import ModalityEncoders
 from affectory.layers.seeding import seeded
-from affectory.models.family import Schedule, experiments_of, restored
+from affectory.models.family import Family, Schedule
 from affectory.vocabulary import Modality
-
-DEPLOYED = ()  # rows of a study
-OF_DIALOGUES = False
-OF_DIMENSIONS = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,11 +46,6 @@ class Config:
     classifier_dropout: float = 0.5  # 0.5
 
 
-def experiments(preset: str = "default") -> dict[str, Config]:
-    """The rows by name; `preset` is one of PRESETS (ValueError otherwise)."""
-    return experiments_of("attention_fusion", PRESETS, preset)
-
-
 def _rows(schedule: Schedule, **changes: Any) -> dict[str, Config]:
     """As published on full rows only, and with missing conditions among what is trained on."""
     full = Config(training_conditions="full", schedule=schedule, **changes)
@@ -62,23 +53,6 @@ def _rows(schedule: Schedule, **changes: Any) -> dict[str, Config]:
         "attention_fusion": full,
         "attention_fusion_augmented": replace(full, training_conditions="full_and_missing"),
     }
-
-
-PRESETS = {
-    # The schedule and width of mmin's default, for corpora of about a thousand utterances.
-    "default": _rows(Schedule(constant_epochs=15, decay_epochs=15, batch_size=32, learning_rate=1e-3), width=128),
-    "quick": _rows(Schedule(constant_epochs=8, decay_epochs=8, batch_size=32, learning_rate=1e-3), width=64),
-    # A batch was 5 dialogues, of about 37 utterances in four classes.
-    "paper": _rows(Schedule(constant_epochs=100, decay_epochs=0, batch_size=185, learning_rate=1e-3, clip=1e-3)),
-    # Tiny and quick, for tests.
-    "debug": _rows(
-        Schedule(constant_epochs=1, decay_epochs=1, batch_size=8, learning_rate=1e-2),
-        width=8,
-        dropout=0.0,
-        classifier_width=8,
-        classifier_dropout=0.0,
-    ),
-}
 
 
 def build(
@@ -91,11 +65,6 @@ def build(
     """A new model; the same seed gives the same weights."""
     with seeded(seed):
         return AttentionFusion(config, inputs, len(classes))
-
-
-def config_from(values: Mapping[str, Any]) -> Config:
-    """The Config that dataclasses.asdict made these values of, after JSON."""
-    return restored(Config, values)
 
 
 class AttentionFusion(nn.Module):
@@ -126,3 +95,26 @@ class AttentionFusion(nn.Module):
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         return {"classification": F.cross_entropy(self(batch), batch.labels)}
+
+
+FAMILY = Family(
+    name="attention_fusion",
+    description="Attention across the modalities of an utterance, like cLSTM-MMA, a run a seed.",
+    config=Config,
+    presets={
+        # The schedule and width of mmin's default, for corpora of about a thousand utterances.
+        "default": _rows(Schedule(constant_epochs=15, decay_epochs=15, batch_size=32, learning_rate=1e-3), width=128),
+        "quick": _rows(Schedule(constant_epochs=8, decay_epochs=8, batch_size=32, learning_rate=1e-3), width=64),
+        # A batch was 5 dialogues, of about 37 utterances in four classes.
+        "paper": _rows(Schedule(constant_epochs=100, decay_epochs=0, batch_size=185, learning_rate=1e-3, clip=1e-3)),
+        # Tiny and quick, for tests.
+        "debug": _rows(
+            Schedule(constant_epochs=1, decay_epochs=1, batch_size=8, learning_rate=1e-2),
+            width=8,
+            dropout=0.0,
+            classifier_width=8,
+            classifier_dropout=0.0,
+        ),
+    },
+    build=build,
+)

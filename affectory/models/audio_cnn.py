@@ -18,7 +18,7 @@ from affectory.data.inputs import FRAMES, ModalityInput, Preparation
 from affectory.layers.imagenet import imagenet_weights
 from affectory.layers.seeding import seeded
 from affectory.layers.spectrogram import ARCHITECTURES, spectrogram_encoder
-from affectory.models.family import Schedule, experiments_of, restored
+from affectory.models.family import Family, Schedule
 from affectory.models.of_dimensions import (
     LARGE_NETWORK_RATE,
     SLIDES,
@@ -29,9 +29,6 @@ from affectory.models.of_dimensions import (
 )
 from affectory.vocabulary import Modality
 
-DEPLOYED = ()  # rows of a study
-OF_DIALOGUES = False
-OF_DIMENSIONS = True
 OF_IMAGENET = ("resnet50", "vgg16", "alexnet")
 
 
@@ -53,11 +50,6 @@ class Config:
     mse_weight: float = 0.0
 
 
-def experiments(preset: str = "default") -> dict[str, Config]:
-    """The rows by name; `preset` is one of PRESETS (ValueError otherwise)."""
-    return experiments_of("audio_cnn", PRESETS, preset)
-
-
 def _rows(schedule: Schedule) -> dict[str, Config]:
     rows = {name: Config(architecture=name, schedule=schedule) for name in ARCHITECTURES}
     return rows | {f"{name}_pretrained": replace(rows[name], pretrained=True) for name in OF_IMAGENET}
@@ -74,17 +66,6 @@ def _adam(**changes: Any) -> dict[str, Config]:
 _TINY = Schedule(
     optimizer="sgd", constant_epochs=1, decay_epochs=1, batch_size=8, learning_rate=1e-2, select="ccc"
 )  # fmt: skip
-PRESETS = {
-    "default": _adam(),
-    "paper": _rows(SLIDES),
-    "quick": _adam(constant_epochs=4, decay_epochs=8),
-    # Tiny, for tests: torchvision's networks stay out.
-    "debug": {
-        name: Config(architecture=name, schedule=_TINY, window_frames=32, channels=4, dropout=0.0)
-        for name in ARCHITECTURES
-        if name not in OF_IMAGENET
-    },
-}
 
 
 def build(
@@ -112,6 +93,23 @@ def build(
         return OfDimensions(OneEncoder(Modality.ACOUSTIC, encoder), dimensions, config, pretrain=pretrain)
 
 
-def config_from(values: Mapping[str, Any]) -> Config:
-    """The Config that dataclasses.asdict made these values of, after JSON."""
-    return restored(Config, values)
+FAMILY = Family(
+    name="audio_cnn",
+    description="Valence and arousal from the spectrogram of three seconds of sound, by convolutional networks.",
+    config=Config,
+    presets={
+        "default": _adam(),
+        "paper": _rows(SLIDES),
+        "quick": _adam(constant_epochs=4, decay_epochs=8),
+        # Tiny, for tests: torchvision's networks stay out.
+        "debug": {
+            name: Config(architecture=name, schedule=_TINY, window_frames=32, channels=4, dropout=0.0)
+            for name in ARCHITECTURES
+            if name not in OF_IMAGENET
+        },
+    },
+    build=build,
+    of_dimensions=True,
+    reads=lambda config: ("logmel",),
+    weights=lambda config: (config.architecture,) if config.pretrained else (),
+)

@@ -32,13 +32,9 @@ from affectory.layers.fusion.late import LateFusion
 from affectory.layers.fusion.mfn import MFN
 from affectory.layers.fusion.mult import MulT
 from affectory.layers.utterance_loss import Loss, utterance_loss
-from affectory.models.family import Schedule, experiments_of, restored
+from affectory.models.family import Family, Schedule
 from affectory.models.over_dialogues import OverDialogues, over_dialogues
 from affectory.vocabulary import Modality
-
-DEPLOYED = ()  # rows of a study
-OF_DIALOGUES = True
-OF_DIMENSIONS = False
 
 Method = Literal[
     "utterance", "bc_lstm", "cmn", "icon", "dialogue_rnn", "dialogue_gcn", "early", "late", "gated", "mfn", "mult"
@@ -71,21 +67,11 @@ class Config:
     speakers: int = 9  # told apart in a dialogue by dialogue_gcn; later ones are one
 
 
-def experiments(preset: str = "default") -> dict[str, Config]:
-    """The rows by name; `preset` is one of PRESETS (ValueError otherwise)."""
-    return experiments_of("conversation", PRESETS, preset)
-
-
 def build(
     config: Config, inputs: Mapping[Modality, ModalityInput], classes: Sequence[str], *, seed: int
 ) -> OverDialogues:
     """A new model; the same seed gives the same weights."""
     return over_dialogues(Conversation, config, inputs, classes, seed=seed)
-
-
-def config_from(values: Mapping[str, Any]) -> Config:
-    """The Config that dataclasses.asdict made these values of, after JSON."""
-    return restored(Config, values)
 
 
 def _published(learning_rate: float, *, epochs: int = 60, batch_size: int = 32, weight_decay: float = 1e-5) -> Schedule:
@@ -118,27 +104,6 @@ def _alike(schedule: Schedule, **changes: Any) -> dict[str, Config]:
     """All rows with one schedule, so that a table compares methods."""
     schedule = replace(schedule, select="weighted_f1")
     return {name: replace(config, schedule=schedule, **changes) for name, config in _paper().items()}
-
-
-PRESETS: Mapping[str, dict[str, Config]] = {
-    "default": _alike(
-        Schedule(constant_epochs=15, decay_epochs=15, batch_size=16, learning_rate=1e-3, weight_decay=3e-5), dropout=0.4
-    ),
-    "quick": _alike(
-        Schedule(constant_epochs=8, decay_epochs=8, batch_size=4, learning_rate=3e-3),
-        width=50,
-        encoder_width=100,
-        graph_layers=2,
-    ),
-    "paper": _paper(),
-    "debug": _alike(
-        Schedule(constant_epochs=1, decay_epochs=1, batch_size=4, learning_rate=1e-2),
-        width=8,
-        encoder_width=16,
-        graph_layers=2,
-        dropout=0.0,
-    ),
-}
 
 
 class Conversation(nn.Module):
@@ -224,3 +189,32 @@ def _fused(config: Config, widths: Mapping[Modality, int]) -> _Fused | _Early:
         return _Early(EarlyFusion(in_features=sum(widths.values()), width=config.encoder_width, **graph))
     fusion = FUSIONS[config.method](modalities=len(widths), in_features=config.encoder_width, **graph)
     return _Fused(fusion, widths, config.encoder_width, config.dropout)
+
+
+FAMILY = Family(
+    name="conversation",
+    description="What MMGCN is compared with: models of the context of a dialogue, and other fusions before its graph.",
+    config=Config,
+    presets={
+        "default": _alike(
+            Schedule(constant_epochs=15, decay_epochs=15, batch_size=16, learning_rate=1e-3, weight_decay=3e-5),
+            dropout=0.4,
+        ),
+        "quick": _alike(
+            Schedule(constant_epochs=8, decay_epochs=8, batch_size=4, learning_rate=3e-3),
+            width=50,
+            encoder_width=100,
+            graph_layers=2,
+        ),
+        "paper": _paper(),
+        "debug": _alike(
+            Schedule(constant_epochs=1, decay_epochs=1, batch_size=4, learning_rate=1e-2),
+            width=8,
+            encoder_width=16,
+            graph_layers=2,
+            dropout=0.0,
+        ),
+    },
+    build=build,
+    of_dialogues=True,
+)

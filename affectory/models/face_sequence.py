@@ -11,13 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 from affectory.data.inputs import AS_STORED, FRAMES, ModalityInput, Preparation
 from affectory.layers.imagenet import backbone, imagenet_weights
-from affectory.layers.pictures_in_time import TEMPORAL, FaceSequence
+from affectory.layers.pictures_in_time import TEMPORAL, PicturesInTime
 from affectory.layers.seeding import seeded
-from affectory.models.family import Schedule, experiments_of, restored
+from affectory.models.family import Family, Schedule
 from affectory.models.of_dimensions import (
     LARGE_NETWORK_RATE,
     SLIDES,
@@ -28,9 +28,6 @@ from affectory.models.of_dimensions import (
 )
 from affectory.vocabulary import Modality
 
-DEPLOYED = ()  # rows of a study
-OF_DIALOGUES = False
-OF_DIMENSIONS = True
 PAIRS = (
     *((network, temporal) for network in ("resnet50", "vgg16", "densenet121") for temporal in ("rnn", "gru", "lstm")),
     *((network, "conv1d_4") for network in ("resnet50", "vgg16")),
@@ -66,11 +63,6 @@ class Config:
         return self.fine_tune and not self.random_backbone
 
 
-def experiments(preset: str = "default") -> dict[str, Config]:
-    """The rows by name; `preset` is one of PRESETS (ValueError otherwise)."""
-    return experiments_of("face_sequence", PRESETS, preset)
-
-
 def _rows(pairs: Iterable[tuple[str, str]], schedule: Schedule) -> dict[str, Config]:
     """Each pair on ImageNet's weights and on random ones, and the GRU of the first backbone fine-tuned."""
     rows = {f"{b}_{t}": Config(backbone=b, temporal=t, schedule=schedule) for b, t in pairs}
@@ -99,20 +91,6 @@ def _quick() -> dict[str, Config]:
     }
 
 
-PRESETS = {
-    "default": _rows(PAIRS, SMALL_CORPORA),
-    "paper": _rows(PAIRS, SLIDES),
-    "quick": _quick(),
-    # Tiny, for tests.
-    "debug": {
-        f"mobilenet_v3_small_{temporal}_random": Config(
-            backbone="mobilenet_v3_small", temporal=temporal, random_backbone=True, schedule=_TINY, width=8, dropout=0.0
-        )
-        for temporal in TEMPORAL
-    },
-}
-
-
 def build(
     config: Config, inputs: Mapping[Modality, ModalityInput], dimensions: Sequence[str], *, seed: int
 ) -> OfDimensions:
@@ -123,7 +101,7 @@ def build(
     fitted = only_input(inputs, Modality.VISUAL, "face_sequence")
     network = backbone(config.backbone, None) if config.fine_tune else None
     with seeded(seed):
-        encoder = FaceSequence(
+        encoder = PicturesInTime(
             in_features=fitted.model_width, temporal=config.temporal, width=config.width, backbone=network
         )
 
@@ -135,6 +113,29 @@ def build(
         return OfDimensions(OneEncoder(Modality.VISUAL, encoder), dimensions, config, pretrain=pretrain)
 
 
-def config_from(values: Mapping[str, Any]) -> Config:
-    """The Config that dataclasses.asdict made these values of, after JSON."""
-    return restored(Config, values)
+FAMILY = Family(
+    name="face_sequence",
+    description="Valence and arousal from the faces of an utterance: an image network of each, then time.",
+    config=Config,
+    presets={
+        "default": _rows(PAIRS, SMALL_CORPORA),
+        "paper": _rows(PAIRS, SLIDES),
+        "quick": _quick(),
+        # Tiny, for tests.
+        "debug": {
+            f"mobilenet_v3_small_{temporal}_random": Config(
+                backbone="mobilenet_v3_small",
+                temporal=temporal,
+                random_backbone=True,
+                schedule=_TINY,
+                width=8,
+                dropout=0.0,
+            )
+            for temporal in TEMPORAL
+        },
+    },
+    build=build,
+    of_dimensions=True,
+    reads=lambda config: (config.feature_set,),
+    weights=lambda config: (config.backbone,) if config.pretrained else (),
+)

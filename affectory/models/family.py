@@ -1,15 +1,15 @@
-"""What a family is: the form of its models and of the file that defines them, and how long and how fast they train."""
+"""What a family is, the form of its models, and how long and how fast they train."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, Self, TypeVar, runtime_checkable
+from typing import Any, Generic, Literal, Protocol, Self, TypeVar, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
-from affectory.data.batches import Batch
+from affectory.data.batches import Batch, PackedFeatures
 from affectory.data.inputs import ModalityInput, Preparation
 from affectory.vocabulary import Modality
 
@@ -48,7 +48,7 @@ class Schedule:
 class Model(Protocol):
     """A torch module of a family; B rows, K ways of having modalities, M modalities, C classes or dimensions.
 
-    One whose config names a teacher also has learn_from(teacher, data: PackedFeatures), called before its training.
+    What only some models can is asked through Begins, LearnsFrom and Imagines.
     """
 
     training_conditions: str  # one of affectory.data.conditions.TRAINING_CONDITIONS
@@ -85,49 +85,83 @@ class Begins(Protocol):
         ...
 
 
-class Family(Protocol):
-    """A file of affectory/models."""
+@runtime_checkable
+class LearnsFrom(Protocol):
+    """A model that can learn from a teacher: what a config that names one builds."""
 
-    DEPLOYED: tuple[str, ...]  # the first of these that a preset has is registered; empty: only rows of a study
-    OF_DIALOGUES: bool  # its models have whole_dialogues: a corpus without dialogues cannot feed it
-    OF_DIMENSIONS: bool  # its models predict values of dimensions, not classes
-    PRESETS: Mapping[str, Mapping[str, Any]]  # experiments by preset; "default" and the tiny "debug" are always there
-
-    def experiments(self, preset: str = ...) -> dict[str, Any]:
-        """Frozen configurations by name, a teacher before its students.
-
-        Each has schedule, training_conditions, preparation, and `teacher`, which names an experiment or is None.
-        """
+    def learn_from(self, teacher: Any, data: PackedFeatures) -> None:
+        """Called once with the trained teacher and all rows, before the first epoch."""
         ...
 
-    def build(
-        self,
-        config: Any,
-        inputs: Mapping[Modality, ModalityInput],
-        outputs: Sequence[str],
-        *,
-        seed: int,
+
+@runtime_checkable
+class Imagines(Protocol):
+    """A model that imagines how its teacher encodes the modalities which a row misses; H width of an encoder."""
+
+    taught: Tensor | None  # [N, M, H]: what the teacher encodes of every row; None before it has learned from one
+
+    def imagined(self, batch: Batch, available: Tensor) -> tuple[Tensor, Tensor]:
+        """What it imagines [K, B, M * H] under `available` bool [K, B, M], and what it classifies from [K, B, L]."""
+        ...
+
+
+class Build(Protocol):
+    """What makes a model of a family."""
+
+    def __call__(
+        self, config: Any, inputs: Mapping[Modality, ModalityInput], outputs: Sequence[str], /, *, seed: int
     ) -> Model:
         """A new model with an output for each class or dimension; the same seed gives the same weights."""
         ...
 
-    def config_from(self, values: Mapping[str, Any]) -> Any:
-        """The config that dataclasses.asdict made these plain values of."""
-        ...
+
+def _none(config: Any) -> tuple[str, ...]:
+    return ()
 
 
-# What the files of affectory/models share.
+@dataclass(frozen=True, kw_only=True)
+class Family(Generic[Config]):
+    """What can be trained of a family of models, what that needs, and what is said of it.
 
+    A file of affectory/models ends with its family, and FAMILIES lists them all. An experiment is a config with a name.
+    """
 
-def experiments_of(family: str, presets: Mapping[str, Mapping[str, Config]], preset: str) -> dict[str, Config]:
-    """Those of a preset; ValueError, with the known ones, for another."""
-    if preset not in presets:
-        raise ValueError(f"preset {preset!r} of family {family}: expected one of {', '.join(presets)}")
-    return dict(presets[preset])
+    name: str
+    description: str  # of what is trained, as Dagster says it of the asset
+    teacher_description: str = ""  # likewise of the asset of its teachers, where an experiment that is deployed has one
+    config: type[Config]  # frozen: schedule, training_conditions, preparation; `teacher`, an experiment's name or None
+    presets: Mapping[str, Mapping[str, Config]]  # experiments, a teacher first; there are `default` and a tiny `debug`
+    build: Build
+    deployed: tuple[str, ...] = ()  # the first of these that a preset has is registered; empty: only rows of a study
+    of_dialogues: bool = False  # its models have whole_dialogues: a corpus without dialogues cannot feed it
+    of_dimensions: bool = False  # its models predict values of dimensions, not classes
+    reads: Callable[[Config], tuple[str, ...]] = _none  # feature sets; (): those of the missing-modality sets
+    weights: Callable[[Config], tuple[str, ...]] = _none  # networks of layers/imagenet.py that training starts from
+    variants: Callable[[str], Mapping[str, Config]] | None = None  # of a preset, what studies train; None: experiments
 
+    def experiments(self, preset: str = "default") -> dict[str, Config]:
+        """Configs by name, a teacher before its students; ValueError, with the known ones, for another preset."""
+        if preset not in self.presets:
+            raise ValueError(f"preset {preset!r} of family {self.name}: expected one of {', '.join(self.presets)}")
+        return dict(self.presets[preset])
 
-def restored(kind: type[Config], values: Mapping[str, Any]) -> Config:
-    """The config that dataclasses.asdict made these values of, after JSON, which has lists for tuples."""
-    plain = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
-    parts = {"schedule": Schedule(**values["schedule"]), "preparation": Preparation(**values["preparation"])}
-    return kind(**{**plain, **parts})
+    def study_experiments(self, preset: str = "default") -> dict[str, Config]:
+        """All that studies train of the family: the experiments and their variants. ValueError as of `experiments`."""
+        experiments = self.experiments(preset)
+        return dict(self.variants(preset)) if self.variants else experiments
+
+    def config_of(self, experiment: str, preset: str = "default") -> Config:
+        """The config of an experiment that is deployed or studied; ValueError for a name that the preset has not."""
+        configs = self.study_experiments(preset)
+        if experiment not in configs:
+            raise ValueError(
+                f"experiment {experiment!r} of family {self.name}, preset {preset}: expected one of "
+                f"{', '.join(configs)}"
+            )
+        return configs[experiment]
+
+    def config_from(self, values: Mapping[str, Any]) -> Config:
+        """The config that dataclasses.asdict made these values of, after JSON, which has lists for tuples."""
+        plain = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+        parts = {"schedule": Schedule(**values["schedule"]), "preparation": Preparation(**values["preparation"])}
+        return self.config(**{**plain, **parts})

@@ -42,12 +42,8 @@ from torch.nn import functional as F
 from affectory.data.batches import Batch
 from affectory.data.inputs import FRAMES, ModalityInput, Preparation
 from affectory.layers.seeding import seeded
-from affectory.models.family import Schedule, experiments_of, restored
+from affectory.models.family import Family, Schedule
 from affectory.vocabulary import MODALITIES, Condition, Modality, missing_conditions
-
-DEPLOYED = ()  # rows of a study
-OF_DIALOGUES = False
-OF_DIMENSIONS = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,11 +62,6 @@ class Config:
     output_penalty: float = 0.01  # 0.01: squared norm of the last layer's weights
 
 
-def experiments(preset: str = "default") -> dict[str, Config]:
-    """`mctn_a` to `mctn_vt`, a row a missing condition; `preset` is one of PRESETS (ValueError otherwise)."""
-    return experiments_of("mctn", PRESETS, preset)
-
-
 def condition_of(config: Config) -> Condition:
     """What the experiment's model reads; it can be built where missing_conditions(modalities) has this condition."""
     return Condition.parse(",".join(config.condition))
@@ -79,16 +70,6 @@ def condition_of(config: Config) -> Condition:
 def _rows(schedule: Schedule, **changes: Any) -> dict[str, Config]:
     keys = ("".join(modality.key for modality in MODALITIES if modality in some) for some in missing_conditions())
     return {f"mctn_{condition}": Config(condition=condition, schedule=schedule, **changes) for condition in keys}
-
-
-PRESETS = {
-    # The schedule of mmin's default, for corpora of about a thousand utterances, and half its width.
-    "default": _rows(Schedule(constant_epochs=15, decay_epochs=15, batch_size=32, learning_rate=1e-3), width=64),
-    "quick": _rows(Schedule(constant_epochs=8, decay_epochs=8, batch_size=32, learning_rate=1e-3)),
-    "paper": _rows(Schedule(constant_epochs=200, decay_epochs=0, batch_size=32, learning_rate=1e-4)),
-    # Tiny and quick, for tests.
-    "debug": _rows(Schedule(constant_epochs=1, decay_epochs=1, batch_size=8, learning_rate=1e-2), width=8, max_steps=4),
-}
 
 
 def build(
@@ -107,11 +88,6 @@ def build(
         )
     with seeded(seed):
         return Mctn(config, inputs, len(classes))
-
-
-def config_from(values: Mapping[str, Any]) -> Config:
-    """The Config that dataclasses.asdict made these values of, after JSON."""
-    return restored(Config, values)
 
 
 class Mctn(nn.Module):
@@ -264,3 +240,21 @@ def _distance(emitted: Mapping[Modality, Tensor], frames: Mapping[Modality, Tens
 
 def _total(terms: Iterable[Tensor]) -> Tensor:
     return torch.stack(list(terms)).sum(0)
+
+
+FAMILY = Family(
+    name="mctn",
+    description="A network for each missing condition that translates what is there into what is missing (MCTN).",
+    config=Config,
+    presets={
+        # The schedule of mmin's default, for corpora of about a thousand utterances, and half its width.
+        "default": _rows(Schedule(constant_epochs=15, decay_epochs=15, batch_size=32, learning_rate=1e-3), width=64),
+        "quick": _rows(Schedule(constant_epochs=8, decay_epochs=8, batch_size=32, learning_rate=1e-3)),
+        "paper": _rows(Schedule(constant_epochs=200, decay_epochs=0, batch_size=32, learning_rate=1e-4)),
+        # Tiny and quick, for tests.
+        "debug": _rows(
+            Schedule(constant_epochs=1, decay_epochs=1, batch_size=8, learning_rate=1e-2), width=8, max_steps=4
+        ),
+    },
+    build=build,
+)

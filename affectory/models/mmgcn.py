@@ -23,7 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -35,13 +35,9 @@ from affectory.layers.dialogue_graph import DialogueGraph, dialogue_graph
 from affectory.layers.dialogues import lengths_of, order_of_appearance, spread
 from affectory.layers.dropout import Dropout, DropoutReLU
 from affectory.layers.utterance_loss import Loss, utterance_loss
-from affectory.models.family import Schedule, experiments_of, restored
+from affectory.models.family import Family, Schedule
 from affectory.models.over_dialogues import OverDialogues, over_dialogues
 from affectory.vocabulary import DEPTHS, Modality
-
-DEPLOYED = ("mmgcn_augmented",)
-OF_DIALOGUES = True
-OF_DIMENSIONS = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,40 +105,12 @@ def _experiments(config: Config) -> dict[str, Config]:
     return {"mmgcn": config, "mmgcn_augmented": replace(config, training_conditions="full_and_missing")}
 
 
-PRESETS: Mapping[str, Mapping[str, Config]] = {
-    "default": _experiments(_DEFAULT),
-    "quick": _experiments(
-        replace(
-            _DEFAULT,
-            schedule=replace(_DEFAULT.schedule, constant_epochs=8, decay_epochs=8, batch_size=4, learning_rate=3e-3),
-            width=100,
-            graph_width=50,
-            graph_layers=2,
-        )
-    ),
-    "paper": _experiments(_PAPER),
-    "official_code": _experiments(_OFFICIAL_CODE),
-    "official_code_meld": _experiments(
-        replace(
-            _OFFICIAL_CODE, schedule=_published(epochs=60, learning_rate=1e-3, weight_decay=0.0), loss="focal_quirk"
-        )
-    ),
-    "causal": _experiments(replace(_DEFAULT, causal=True)),
-    "debug": _experiments(_DEBUG),
-}
-
-
-def experiments(preset: str = "default") -> dict[str, Config]:
-    """MMGCN as published and as registered; ValueError for a preset that is not of PRESETS."""
-    return experiments_of("mmgcn", PRESETS, preset)
-
-
-def study_experiments(preset: str = "default") -> dict[str, Config]:
+def _variants(preset: str) -> dict[str, Config]:
     """The rows of the published tables that are of this family: depths, without speakers; and ours, of the past only.
 
     The depth that MMGCN has by its preset is MMGCN itself and no row of its own.
     """
-    rows = experiments(preset)
+    rows = FAMILY.experiments(preset)
     mmgcn = rows["mmgcn"]
     by_depth = {f"mmgcn_layers_{n}": replace(mmgcn, graph_layers=n) for n in DEPTHS if n != mmgcn.graph_layers}
     variants = {"mmgcn_no_speaker": replace(mmgcn, speaker="none"), "mmgcn_causal": replace(mmgcn, causal=True)}
@@ -154,11 +122,6 @@ def build(
 ) -> OverDialogues:
     """A new model; the same seed gives the same weights."""
     return over_dialogues(Mmgcn, config, inputs, classes, seed=seed)
-
-
-def config_from(values: Mapping[str, Any]) -> Config:
-    """The Config that dataclasses.asdict made these values of, after JSON."""
-    return restored(Config, values)
 
 
 class Mmgcn(nn.Module):
@@ -236,3 +199,38 @@ def _context(config: Config) -> DialogueLSTM:
     return DialogueLSTM(
         in_features=config.width, width=config.width, layers=2, dropout=config.dropout, causal=config.causal
     )
+
+
+FAMILY = Family(
+    name="mmgcn",
+    description="MMGCN as published and MMGCN that has also seen rows which miss modalities, a run a seed, scored "
+    "under every condition; of the second the best seed on validation is registered as `<corpus>-mmgcn`.",
+    config=Config,
+    presets={
+        "default": _experiments(_DEFAULT),
+        "quick": _experiments(
+            replace(
+                _DEFAULT,
+                schedule=replace(
+                    _DEFAULT.schedule, constant_epochs=8, decay_epochs=8, batch_size=4, learning_rate=3e-3
+                ),
+                width=100,
+                graph_width=50,
+                graph_layers=2,
+            )
+        ),
+        "paper": _experiments(_PAPER),
+        "official_code": _experiments(_OFFICIAL_CODE),
+        "official_code_meld": _experiments(
+            replace(
+                _OFFICIAL_CODE, schedule=_published(epochs=60, learning_rate=1e-3, weight_decay=0.0), loss="focal_quirk"
+            )
+        ),
+        "causal": _experiments(replace(_DEFAULT, causal=True)),
+        "debug": _experiments(_DEBUG),
+    },
+    build=build,
+    deployed=("mmgcn_augmented",),
+    of_dialogues=True,
+    variants=_variants,
+)

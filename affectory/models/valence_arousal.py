@@ -16,13 +16,9 @@ from typing import Any, Literal
 from affectory.data.inputs import FRAMES, ModalityInput, Preparation
 from affectory.layers.modality_encoders import ModalityEncoders
 from affectory.layers.seeding import seeded
-from affectory.models.family import Schedule, experiments_of, restored
+from affectory.models.family import Family, Schedule
 from affectory.models.of_dimensions import OfDimensions
 from affectory.vocabulary import Modality
-
-DEPLOYED = ("multimodal_augmented",)
-OF_DIALOGUES = False
-OF_DIMENSIONS = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,30 +36,12 @@ class Config:
     mse_weight: float = 0.0
 
 
-def experiments(preset: str = "default") -> dict[str, Config]:
-    """Both by name; `preset` is one of PRESETS (ValueError otherwise)."""
-    return experiments_of("valence_arousal", PRESETS, preset)
-
-
 def _rows(schedule: Schedule, **changes: Any) -> dict[str, Config]:
     full = Config(training_conditions="full", schedule=schedule, **changes)
     return {"multimodal": full, "multimodal_augmented": replace(full, training_conditions="full_and_missing")}
 
 
 _ADAM = Schedule(constant_epochs=15, decay_epochs=15, batch_size=32, learning_rate=1e-3, select="ccc")
-PRESETS = {
-    # The schedule of mmin's default, for corpora of about a thousand utterances.
-    "default": _rows(_ADAM),
-    "mse": _rows(_ADAM, ccc_weight=0.0, mse_weight=1.0),
-    "ccc_and_mse": _rows(_ADAM, mse_weight=1.0),
-    "quick": _rows(replace(_ADAM, constant_epochs=8, decay_epochs=8), width=64),
-    # Tiny, for tests.
-    "debug": _rows(
-        Schedule(constant_epochs=1, decay_epochs=1, batch_size=8, learning_rate=1e-2, select="ccc"),
-        width=8,
-        dropout=0.0,
-    ),
-}
 
 
 def build(
@@ -77,6 +55,25 @@ def build(
         return OfDimensions(encoders, dimensions, config, hidden=config.width)
 
 
-def config_from(values: Mapping[str, Any]) -> Config:
-    """The Config that dataclasses.asdict made these values of, after JSON."""
-    return restored(Config, values)
+FAMILY = Family(
+    name="valence_arousal",
+    description="Valence and arousal from all modalities, trained on full rows and on rows that miss some, a run a "
+    "seed, CCC under every condition; of the second the best seed is registered as `<corpus>-valence_arousal`.",
+    config=Config,
+    presets={
+        # The schedule of mmin's default, for corpora of about a thousand utterances.
+        "default": _rows(_ADAM),
+        "mse": _rows(_ADAM, ccc_weight=0.0, mse_weight=1.0),
+        "ccc_and_mse": _rows(_ADAM, mse_weight=1.0),
+        "quick": _rows(replace(_ADAM, constant_epochs=8, decay_epochs=8), width=64),
+        # Tiny, for tests.
+        "debug": _rows(
+            Schedule(constant_epochs=1, decay_epochs=1, batch_size=8, learning_rate=1e-2, select="ccc"),
+            width=8,
+            dropout=0.0,
+        ),
+    },
+    build=build,
+    deployed=("multimodal_augmented",),
+    of_dimensions=True,
+)

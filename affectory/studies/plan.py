@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from affectory.data.dataset import Dataset
-from affectory.learning.selection import training_fingerprint
+from affectory.learning.selection import fingerprint
 from affectory.models import FAMILIES
 from affectory.results.names import SPEAKER_NORMALISED
 from affectory.studies.study import LINEAR_SVM, Row, Study
@@ -178,21 +178,20 @@ def places_of(
                         continue
                     if suffix and training.experiment not in speaker_normalised:
                         continue
-                    data = [digests[training.feature_sets], list(splits)]
-                    stands_for = (seed,) if training.is_network else tuple(seeds)
-                    chance = seed if training.is_network else None
-                    fingerprint = _fingerprint(training, by_name, chance, suffix, data)
-                    yield Place(fold, seed, training, suffix, fingerprint, stands_for)
-
-
-def _fingerprint(
-    training: Training, by_name: Mapping[str, Training], seed: int | None, suffix: str, data: list[Any]
-) -> str:
-    """Names a training: row and condition, data, its configuration and its teacher's, seed, recipe, torch's release."""
-    chain: list[Any] = []
-    current: Training | None = training
-    while current is not None:
-        chain.append([current.family, asdict(current.config) if current.is_network else None])
-        current = by_name.get(current.teacher)
-    row = training.row
-    return training_fingerprint(training.name, chain, data, seed, [row.reads_all, row.shuffled, suffix])
+                    data = f"{digests[training.feature_sets]} {list(splits)}"
+                    yield Place(
+                        fold=fold,
+                        seed=seed,
+                        training=training,
+                        suffix=suffix,
+                        fingerprint=fingerprint(
+                            training.family,
+                            training.name,
+                            training.config,
+                            {name: other.config for name, other in by_name.items()},
+                            seed=seed if training.is_network else None,
+                            data=data,
+                            extras=[training.row.reads_all, training.row.shuffled, suffix],
+                        ),
+                        seeds=(seed,) if training.is_network else tuple(seeds),
+                    )

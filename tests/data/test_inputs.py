@@ -225,7 +225,7 @@ def test_a_deployed_model_reads_as_much_of_an_endless_row_as_its_training_did(tm
     endless[MAX_FRAMES:] += 50.0
     rows = [endless if row in (0, 6) else dataset.sequences[A].row(row) for row in range(8)]
     dataset = replace(dataset, sequences={**dataset.sequences, A: Sequences.from_rows("set_a", rows, 5, "1")})
-    config = mmin.experiments("debug")[name]
+    config = mmin.FAMILY.experiments("debug")[name]
     inputs = fit_inputs(dataset, dataset.rows("train"), config.preparation)
     capped = {**dataset.sequences, A: first_frames(dataset.sequences[A], MAX_FRAMES)}
     fitted = fit_inputs(replace(dataset, sequences=capped), dataset.rows("train"), config.preparation)

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from affectory.layers.imagenet import BACKBONES, as_images, backbone
-from affectory.layers.pictures_in_time import KERNELS, TEMPORAL, FaceSequence
+from affectory.layers.pictures_in_time import KERNELS, TEMPORAL, PicturesInTime
 
 SIDE = 6  # of a picture, in pixels
 
@@ -24,14 +24,14 @@ class Tiny(nn.Module):
 
 
 @pytest.fixture(params=TEMPORAL)
-def encoder(request: pytest.FixtureRequest) -> FaceSequence:
+def encoder(request: pytest.FixtureRequest) -> PicturesInTime:
     torch.manual_seed(0)
-    return FaceSequence(in_features=3, temporal=request.param, width=5)
+    return PicturesInTime(in_features=3, temporal=request.param, width=5)
 
 
-def of_pictures(temporal: str, **how: bool) -> FaceSequence:
+def of_pictures(temporal: str, **how: bool) -> PicturesInTime:
     torch.manual_seed(0)
-    return FaceSequence(in_features=SIDE * SIDE * 3, temporal=temporal, width=5, backbone=Tiny(), **how)
+    return PicturesInTime(in_features=SIDE * SIDE * 3, temporal=temporal, width=5, backbone=Tiny(), **how)
 
 
 def rows(*lengths: int, padded_to: int, width: int = 3, padding: float = 0.0) -> tuple[Tensor, Tensor]:
@@ -48,7 +48,7 @@ def faces(*lengths: int, padded_to: int) -> tuple[Tensor, Tensor]:
 
 
 @pytest.mark.parametrize("training", [False, True])
-def test_padding_its_values_and_the_other_rows_change_nothing(encoder: FaceSequence, training: bool):
+def test_padding_its_values_and_the_other_rows_change_nothing(encoder: PicturesInTime, training: bool):
     encoder.train(training)
     encoded = encoder(*rows(2, 7, 1, padded_to=7))
     assert encoded.shape == (3, encoder.out_features) == (3, 5)
@@ -56,7 +56,7 @@ def test_padding_its_values_and_the_other_rows_change_nothing(encoder: FaceSeque
 
 
 @pytest.mark.parametrize("length", range(1, 8))
-def test_a_row_alone_equals_itself_among_longer_rows_and_in_another_place(encoder: FaceSequence, length: int):
+def test_a_row_alone_equals_itself_among_longer_rows_and_in_another_place(encoder: PicturesInTime, length: int):
     encoder.eval()
     frames, mask = rows(length, 9, padded_to=9)
     alone = encoder(frames[:1, :length], mask[:1, :length])
@@ -64,7 +64,7 @@ def test_a_row_alone_equals_itself_among_longer_rows_and_in_another_place(encode
     assert torch.allclose(alone, encoder(frames.flip(0), mask.flip(0))[1:], atol=1e-6)
 
 
-def test_a_row_without_frames_is_zeros_and_changes_no_other(encoder: FaceSequence):
+def test_a_row_without_frames_is_zeros_and_changes_no_other(encoder: PicturesInTime):
     encoder.eval()
     frames, mask = rows(4, 0, 2, padded_to=4, padding=torch.nan)
     encoded = encoder(frames, mask)
@@ -75,14 +75,14 @@ def test_a_row_without_frames_is_zeros_and_changes_no_other(encoder: FaceSequenc
     assert encoder(frames[:0], mask[:0]).shape == (0, 5)
 
 
-def test_every_parameter_has_a_gradient(encoder: FaceSequence):
+def test_every_parameter_has_a_gradient(encoder: PicturesInTime):
     encoder(*rows(2, 7, 1, padded_to=7)).square().sum().backward()
     assert all(p.grad is not None and p.grad.isfinite().all() and p.grad.any() for p in encoder.parameters())
 
 
 @pytest.mark.parametrize(("temporal", "kind"), [("rnn", nn.RNN), ("gru", nn.GRU), ("lstm", nn.LSTM)])
 def test_a_recurrent_layer_gives_its_state_after_the_last_frame(temporal: str, kind: type[nn.Module]):
-    encoder = FaceSequence(in_features=3, temporal=temporal, width=5)
+    encoder = PicturesInTime(in_features=3, temporal=temporal, width=5)
     torchs = kind(3, 5, batch_first=True)  # pyright: ignore[reportCallIssue]
     torchs.load_state_dict({key.rsplit(".", 1)[-1]: value for key, value in encoder.state_dict().items()})
     frames, mask = rows(2, 7, 1, padded_to=7, padding=torch.nan)
@@ -94,7 +94,7 @@ def test_a_recurrent_layer_gives_its_state_after_the_last_frame(temporal: str, k
 
 def test_convolutions_of_one_row_by_hand():
     # Kernels of ones over one feature; 3 and 4 frames hold no window of 5 frames, which is filled up with zeros.
-    encoder = FaceSequence(in_features=1, temporal="conv1d_4", width=1).eval()
+    encoder = PicturesInTime(in_features=1, temporal="conv1d_4", width=1).eval()
     with torch.no_grad():
         for name, parameter in encoder.named_parameters():
             parameter.fill_(0.0 if name.endswith("bias") else 1.0)
@@ -105,7 +105,7 @@ def test_convolutions_of_one_row_by_hand():
 
 
 def test_the_statistics_of_a_batch_are_of_its_windows_alone():
-    encoder = FaceSequence(in_features=3, temporal="conv1d_4", width=5)
+    encoder = PicturesInTime(in_features=3, temporal="conv1d_4", width=5)
     frames, mask = rows(6, 7, padded_to=12)
     encoder(frames, mask)
     for size, convolution, norm in zip(KERNELS, encoder.temporal.convolutions, encoder.temporal.norms, strict=True):
@@ -115,7 +115,7 @@ def test_the_statistics_of_a_batch_are_of_its_windows_alone():
         assert torch.allclose(norm.running_var, 0.9 + 0.1 * windows.var(0), atol=1e-6)
 
 
-def test_a_single_frame_alone_can_be_trained_on(encoder: FaceSequence):
+def test_a_single_frame_alone_can_be_trained_on(encoder: PicturesInTime):
     encoded = encoder(*rows(1, padded_to=1))
     encoded.sum().backward()
     assert encoded.isfinite().all()
@@ -123,7 +123,7 @@ def test_a_single_frame_alone_can_be_trained_on(encoder: FaceSequence):
 
 def test_an_unknown_way_through_time_is_told_the_known_ones():
     with pytest.raises(ValueError, match="'transformer': expected one of rnn, gru, lstm, conv1d_4"):
-        FaceSequence(in_features=3, temporal="transformer")
+        PicturesInTime(in_features=3, temporal="transformer")
 
 
 @pytest.mark.parametrize("temporal", TEMPORAL)
@@ -135,12 +135,12 @@ def test_pictures_go_through_the_network_one_by_one_and_then_through_time(tempor
     for row, length in enumerate((2, 7, 1)):
         for step in range(length):
             vectors[row, step] = encoder.backbone(as_images(frames[row, step])[None])[0]
-    over_vectors = FaceSequence(in_features=4, temporal=temporal, width=5).eval()
+    over_vectors = PicturesInTime(in_features=4, temporal=temporal, width=5).eval()
     over_vectors.temporal.load_state_dict(encoder.temporal.state_dict())
     assert torch.allclose(encoder(frames, mask), over_vectors(vectors, mask), atol=1e-6)
 
 
-def trained(encoder: FaceSequence) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+def trained(encoder: PicturesInTime) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """The backbone's state before and after a step of training."""
     assert encoder.backbone is not None
     encoder.train()
@@ -170,7 +170,7 @@ def test_a_fine_tuned_network_learns_with_its_statistics():
 
 def test_a_network_of_imagenet_and_what_it_gives_fit_together():
     network = backbone("mobilenet_v3_small", None)
-    encoder = FaceSequence(in_features=112 * 112 * 3, temporal="gru", width=5, backbone=network, freeze=True)
+    encoder = PicturesInTime(in_features=112 * 112 * 3, temporal="gru", width=5, backbone=network, freeze=True)
     assert encoder.temporal.recurrent.input_size == BACKBONES["mobilenet_v3_small"].width
     encoded = encoder(torch.rand(1, 2, 112 * 112 * 3) * 255, torch.tensor([[True, False]]))
     assert encoded.shape == (1, 5) and encoded.isfinite().all()

@@ -22,7 +22,7 @@ FEATURES = {
 
 
 def save(folder: Path, dataset=DATASET) -> mmin.Mmin:
-    inputs, configs = fit_inputs(dataset, dataset.rows("train")), mmin.experiments("debug")
+    inputs, configs = fit_inputs(dataset, dataset.rows("train")), mmin.FAMILY.experiments("debug")
     teacher = mmin.build(configs["full_baseline"], inputs, dataset.classes, seed=1)
     assert isinstance(teacher, mmin.FullModality)
     model = mmin.build(configs["mmin"], inputs, dataset.classes, seed=0)

@@ -17,7 +17,7 @@ TEST = DATASET.rows("test")  # rows 6, 7, 14, 15, 22, 23
 @pytest.fixture(scope="module")
 def model() -> Model:
     inputs = fit_inputs(DATASET, DATASET.rows("train"))
-    return mmin.build(mmin.experiments("debug")["full_baseline"], inputs, DATASET.classes, seed=0)
+    return mmin.build(mmin.FAMILY.experiments("debug")["full_baseline"], inputs, DATASET.classes, seed=0)
 
 
 def test_logits_come_in_the_order_of_the_rows(model: Model):

@@ -22,7 +22,7 @@ from affectory.vocabulary import Modality, conditions
 from tests.fixtures.datasets import small_dataset
 
 A, V, T = Modality
-DEBUG = mmin.experiments("debug")
+DEBUG = mmin.FAMILY.experiments("debug")
 DATASET = small_dataset(24)
 
 

@@ -20,7 +20,7 @@ CHOSEN = "u13"  # the fourth of six in its dialogue, u09 is the third
 
 
 def trained(**changes) -> Trained:
-    config = replace(mmgcn.experiments("debug")["mmgcn"], **changes)
+    config = replace(mmgcn.FAMILY.experiments("debug")["mmgcn"], **changes)
     return train_experiment("mmgcn", config, Fold(DATASET, torch.device("cpu")), seed=0)
 
 
@@ -65,7 +65,7 @@ def test_the_weights_are_those_of_the_graph_that_the_model_uses():
 def test_what_has_no_such_graph_and_unknown_utterances_are_refused_by_name():
     with pytest.raises(ValueError, match="nobody"):
         edges("nobody")
-    config = conversation.experiments("debug")["bc_lstm"]
+    config = conversation.FAMILY.experiments("debug")["bc_lstm"]
     rival = train_experiment("conversation", config, Fold(DATASET, torch.device("cpu")), seed=0)
     with pytest.raises(ValueError, match="MMGCN"):
         edges_of(rival.model, rival.inputs, DATASET, CHOSEN)

@@ -25,7 +25,7 @@ TEST = DATASET.rows("test")
 
 def trained_on(dataset: Dataset, name: str = "augmented_baseline") -> Trained:
     """Long enough to tell the classes apart now and then."""
-    config = mmin.experiments("debug")[name]
+    config = mmin.FAMILY.experiments("debug")[name]
     config = replace(config, schedule=replace(config.schedule, constant_epochs=12))
     return train_experiment("mmin", config, Fold(dataset, torch.device("cpu")), seed=0)
 

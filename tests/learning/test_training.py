@@ -22,7 +22,7 @@ SCHEDULE = Schedule(constant_epochs=2, decay_epochs=2, batch_size=4, learning_ra
 
 
 def new_model(experiment: str = "mmin", **changes) -> Model:
-    inputs, configs = fit_inputs(DATASET, TRAIN), mmin.experiments("debug")
+    inputs, configs = fit_inputs(DATASET, TRAIN), mmin.FAMILY.experiments("debug")
     config = replace(configs[experiment], **changes)
     teacher = mmin.build(configs["full_baseline"], inputs, DATASET.classes, seed=1)
     assert isinstance(teacher, mmin.FullModality)

@@ -17,7 +17,7 @@ from affectory.vocabulary import Condition, Modality, conditions
 from tests.fixtures.datasets import packed, rows_with_frames, small_dataset
 
 A, V, T = Modality
-DEBUG = attention_fusion.experiments("debug")
+DEBUG = attention_fusion.FAMILY.experiments("debug")
 DATASET = small_dataset(32, missing={2: [V]})
 INPUTS = fit_inputs(DATASET, DATASET.rows("train"))
 
@@ -99,8 +99,8 @@ def test_a_deployed_model_predicts_the_same(tmp_path: Path):
 
 
 def test_the_paper_preset_has_the_published_numbers():
-    config = attention_fusion.experiments("paper")["attention_fusion"]
-    assert attention_fusion.config_from(json.loads(json.dumps(asdict(config)))) == config
+    config = attention_fusion.FAMILY.experiments("paper")["attention_fusion"]
+    assert attention_fusion.FAMILY.config_from(json.loads(json.dumps(asdict(config)))) == config
     assert (config.width, config.classifier_width, config.dropout, config.classifier_dropout) == (150, 200, 0.1, 0.5)
     assert (config.schedule.epochs, config.schedule.learning_rate, config.schedule.clip) == (100, 1e-3, 1e-3)
     model = attention_fusion.build(config, INPUTS, ("a", "b", "c", "d"), seed=0)

@@ -20,12 +20,12 @@ from tests.fixtures.datasets import small_dataset
 def experiments(family: str) -> dict:
     """Those of the family, and those that only a study trains."""
     module = FAMILIES[family]
-    return getattr(module, "study_experiments", module.experiments)("debug")
+    return module.study_experiments("debug")
 
 
 def readable(family: str, dataset: Dataset) -> Dataset:
     """The rows as the family reads them: its kind of labels, and its modalities."""
-    if not FAMILIES[family].OF_DIMENSIONS:
+    if not FAMILIES[family].of_dimensions:
         return dataset
     labels = np.stack([dataset.labels - 0.5, 0.25 + 0.5 * dataset.labels], axis=1).astype(np.float32)
     values = replace(dataset, labels=labels, classes=(), dimensions=DIMENSIONS)
@@ -164,7 +164,7 @@ def test_the_same_seed_builds_the_same_weights_and_leaves_the_callers_chance_alo
 
 def test_configurations_survive_json():
     for family in FAMILIES.values():
-        for preset in family.PRESETS:
+        for preset in family.presets:
             for config in family.experiments(preset).values():
                 assert family.config_from(json.loads(json.dumps(asdict(config)))) == config
 
@@ -177,5 +177,5 @@ def test_an_unknown_preset_is_refused_with_the_known_ones():
 
 def test_a_registered_experiment_is_one_of_every_preset():
     for family in FAMILIES.values():
-        for preset in family.PRESETS:
-            assert not family.DEPLOYED or set(family.DEPLOYED) & set(family.experiments(preset))
+        for preset in family.presets:
+            assert not family.deployed or set(family.deployed) & set(family.experiments(preset))

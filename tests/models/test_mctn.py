@@ -18,7 +18,7 @@ from affectory.vocabulary import Condition, Modality, conditions, missing_condit
 from tests.fixtures.datasets import packed, small_dataset
 
 A, V, T = Modality
-DEBUG = mctn.experiments("debug")
+DEBUG = mctn.FAMILY.experiments("debug")
 DATASET = small_dataset(32, missing={2: [V]})
 INPUTS = fit_inputs(DATASET, DATASET.rows("train"))
 
@@ -196,8 +196,8 @@ def test_a_deployed_model_predicts_the_same(name: str, batch: Batch, tmp_path: P
 
 
 def test_the_paper_preset_has_the_published_numbers():
-    config = mctn.experiments("paper")["mctn_av"]
-    assert mctn.config_from(json.loads(json.dumps(asdict(config)))) == config
+    config = mctn.FAMILY.experiments("paper")["mctn_av"]
+    assert mctn.FAMILY.config_from(json.loads(json.dumps(asdict(config)))) == config
     assert (config.width, config.max_steps, config.output_penalty) == (32, 20, 0.01)
     assert (config.translation_weight, config.cycle_weight) == (0.1, 0.1)
     assert (config.schedule.epochs, config.schedule.learning_rate, config.schedule.batch_size) == (200, 1e-4, 32)

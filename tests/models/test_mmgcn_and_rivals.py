@@ -14,13 +14,13 @@ from tests.fixtures.conversations import CLASSES, Logits, accuracy_on_new_dialog
 WIDTHS = dict(zip(MODALITIES, (5, 4, 6), strict=True))
 MODELS: dict[str, Callable[..., nn.Module]] = {
     f"mmgcn {speaker}{' causal' * causal}": lambda widths=WIDTHS, speaker=speaker, causal=causal: mmgcn.Mmgcn(
-        mmgcn.replace(mmgcn.PRESETS["debug"]["mmgcn"], speaker=speaker, causal=causal), widths, CLASSES
+        mmgcn.replace(mmgcn.FAMILY.presets["debug"]["mmgcn"], speaker=speaker, causal=causal), widths, CLASSES
     )
     for speaker in ("none", "text_add", "concat_all")
     for causal in (False, True)
 } | {
     name: lambda widths=WIDTHS, config=config: conversation.Conversation(config, widths, CLASSES)
-    for name, config in conversation.PRESETS["debug"].items()
+    for name, config in conversation.FAMILY.presets["debug"].items()
 }
 
 
@@ -127,12 +127,14 @@ def test_an_utterance_alone_does_not():
 
 
 def test_the_presets_differ_as_paper_and_code_do():
-    paper, code, meld = (mmgcn.PRESETS[name]["mmgcn"] for name in ("paper", "official_code", "official_code_meld"))
+    paper, code, meld = (
+        mmgcn.FAMILY.presets[name]["mmgcn"] for name in ("paper", "official_code", "official_code_meld")
+    )
     assert (paper.graph_layers, paper.speaker, paper.loss) == (4, "concat_all", "cross_entropy")
     assert (code.graph_layers, code.speaker, code.loss) == (64, "text_add", "class_weighted")
     assert (meld.loss, meld.schedule.epochs, meld.schedule.weight_decay) == ("focal_quirk", 60, 0.0)
     with pytest.raises(ValueError, match="expected one of default"):
-        conversation.experiments("unknown")
+        conversation.FAMILY.experiments("unknown")
 
 
 def test_a_dialogue_without_utterances_is_no_obstacle(make):

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -11,7 +13,7 @@ from affectory.vocabulary import Condition, Modality, conditions
 from tests.fixtures.datasets import packed, rows_with_frames, small_dataset
 
 A, V, T = Modality
-DEBUG = mmin.experiments("debug")
+DEBUG = mmin.FAMILY.experiments("debug")
 DATASET = small_dataset(16)
 INPUTS = fit_inputs(DATASET, DATASET.rows("train"))
 
@@ -23,7 +25,7 @@ def teacher() -> mmin.FullModality:
 
 
 def student(**changes) -> mmin.Mmin:
-    config = mmin.replace(DEBUG["mmin"], **changes)
+    config = replace(DEBUG["mmin"], **changes)
     model = mmin.build(config, INPUTS, DATASET.classes, seed=0)
     model.learn_from(teacher(), packed(DATASET))
     assert isinstance(model, mmin.Mmin)
@@ -147,7 +149,7 @@ def test_an_imagination_without_its_teacher_predicts_but_does_not_train(batch: B
 
 
 def test_presets_differ_where_slides_and_code_do():
-    paper, code = mmin.experiments("paper"), mmin.experiments("official_code")
+    paper, code = mmin.FAMILY.experiments("paper"), mmin.FAMILY.experiments("official_code")
     assert (paper["mmin"].forward_weight, paper["mmin"].cycle_weight, paper["mmin"].reduction) == (0.1, 0.1, "norm")
     assert (code["mmin"].forward_weight, code["mmin"].cycle_weight, code["mmin"].reduction) == (4.0, 2.0, "mean")
     assert not paper["mmin"].transition and code["mmin"].transition
@@ -156,7 +158,7 @@ def test_presets_differ_where_slides_and_code_do():
 
 
 def test_the_published_teacher_has_the_published_shapes():
-    model = mmin.build(mmin.experiments("official_code")["mmin"], INPUTS, ("a", "b", "c", "d"), seed=0)
+    model = mmin.build(mmin.FAMILY.experiments("official_code")["mmin"], INPUTS, ("a", "b", "c", "d"), seed=0)
     assert isinstance(model, mmin.Mmin)
     assert model.imagination.out_latents == 320
     assert [tuple(step.weight.shape) for step in model.classifier if hasattr(step, "weight")] == [

@@ -43,7 +43,7 @@ def test_the_augmented_baseline_beats_the_full_modality_baseline_where_modalitie
     inputs, means = fit_inputs(dataset, train), {}
     data = PackedFeatures.from_dataset(dataset, inputs)
     for name in ("full_baseline", "augmented_baseline"):
-        config = mmin.experiments()[name]
+        config = mmin.FAMILY.experiments()[name]
         model = mmin.build(config, inputs, dataset.classes, seed=0)
         # Not selected: the published extractors had seen the validation labels (shared/data/README.md).
         fit(model, data, train, val[:0], schedule=config.schedule, seed=0)

@@ -38,7 +38,7 @@ def with_pictures(rows: int = 12) -> Fold:
 
 
 def fine_tuned(**changes) -> face_sequence.Config:
-    config = face_sequence.experiments("debug")["mobilenet_v3_small_gru_random"]
+    config = face_sequence.FAMILY.experiments("debug")["mobilenet_v3_small_gru_random"]
     return replace(config, fine_tune=True, preparation=AS_STORED, **changes)
 
 
@@ -90,7 +90,7 @@ def test_a_network_of_one_modality_refuses_more_and_says_what_came(family: str, 
 
 
 def test_a_frozen_backbone_reads_its_own_feature_set_and_a_fine_tuned_one_the_pictures():
-    rows = face_sequence.experiments("default")
+    rows = face_sequence.FAMILY.experiments("default")
     assert rows["resnet50_gru"].feature_set == "faces:resnet50"
     assert rows["vgg16_conv1d_4_random"].feature_set == "faces:vgg16:random"
     assert rows["resnet50_gru_fine_tuned"].feature_set == "faces"
@@ -117,7 +117,7 @@ def test_pretrained_rows_start_from_imagenets_weights_when_training_begins(famil
 
     monkeypatch.setattr(family, "imagenet_weights", away)
     if family is audio_cnn:
-        config, fold = audio_cnn.experiments()["alexnet_pretrained"], Fold(small_audio(), torch.device("cpu"))
+        config, fold = audio_cnn.FAMILY.experiments()["alexnet_pretrained"], Fold(small_audio(), torch.device("cpu"))
     else:
         config, fold = fine_tuned(random_backbone=False), with_pictures()
     inputs, _ = fold.packed(config.preparation)

@@ -19,7 +19,7 @@ from affectory.serving.pyfunc import signature
 from affectory.vocabulary import Modality, conditions
 from tests.fixtures.datasets import small_dataset
 
-CONFIG = mmgcn.experiments("debug")["mmgcn"]
+CONFIG = mmgcn.FAMILY.experiments("debug")["mmgcn"]
 UNDER = conditions()
 
 

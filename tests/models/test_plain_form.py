@@ -34,7 +34,7 @@ Inputs = Mapping[Modality, ModalityInput]
 
 def built(family: str, name: str):
     module = FAMILIES[family]
-    config = getattr(module, "study_experiments", module.experiments)("debug")[name]
+    config = module.study_experiments("debug")[name]
     inputs = fit_inputs(DATASET, DATASET.rows("train"), config.preparation)
     return module.build(config, inputs, DATASET.classes, seed=0), inputs
 

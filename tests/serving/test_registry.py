@@ -218,9 +218,9 @@ def test_the_logged_example_can_be_sent_as_it_is(model, logged: str):
     assert answer["modalities_used"].tolist() == ["a,v,t", "a"]
 
 
-@pytest.mark.parametrize("name", mmin.experiments("debug"))
+@pytest.mark.parametrize("name", mmin.FAMILY.experiments("debug"))
 def test_the_example_of_every_experiment_can_be_predicted(name: str):
-    dataset, config = small_dataset(), mmin.experiments("debug")[name]
+    dataset, config = small_dataset(), mmin.FAMILY.experiments("debug")[name]
     inputs = fit_inputs(dataset, dataset.rows("train"), config.preparation)
     model = mmin.build(config, inputs, dataset.classes, seed=0)
     deployed = DeployedModel("mmin", config, dataset.classes, inputs, model, {})

@@ -72,7 +72,7 @@ def test_the_rows_of_one_condition_do_not_know_the_other_modalities():
 
 
 def test_every_row_is_of_a_family_that_reads_dialogues():
-    assert all(FAMILIES[row.family].OF_DIALOGUES for row in by_name().values())
+    assert all(FAMILIES[row.family].of_dialogues for row in by_name().values())
 
 
 def omg(preset: str = "default", **options) -> dict[str, Row]:
