@@ -67,6 +67,15 @@ class Grid:
         if self.spans and sum(width for _, width in self.spans) != len(self.columns):
             raise ValueError(f"table {self.title}: its spans do not cover its {len(self.columns)} columns")
 
+    @property
+    def worded(self) -> frozenset[int]:
+        """Places of the columns whose values are words, as verdicts are; all others are set as numbers."""
+        columns = zip(*(values for group in self.groups for _, values in group.lines), strict=True)
+        texts = [" ".join(value.text for value in column) for column in columns]
+        return frozenset(
+            place for place, text in enumerate(texts) if not any(map(str.isdigit, text)) and any(map(str.isalpha, text))
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
@@ -95,6 +104,7 @@ class Section:
     """What one study, or one deployed model, has shown."""
 
     title: str
+    headline: str = ""  # the finding that the page's summary repeats
     lede: tuple[str, ...] = ()  # how it was made
     findings: tuple[str, ...] = ()  # what the numbers show and do not show
     meanings: tuple[tuple[str, str], ...] = ()  # title of a row, and what it is

@@ -7,19 +7,18 @@ import pytest
 
 from affectory.results.tables import (
     AVERAGE,
-    EXPERIMENT_TITLES,
     cells,
     columns_of,
     conditions_table,
     confusion_counts,
-    in_order,
+    full_condition,
+    missing_phrase,
     paired_difference,
+    repeated,
     runs_phrase,
-    score_blocks,
-    to_markdown,
-    to_text,
 )
-from affectory.vocabulary import conditions
+from affectory.results.words import NO_BREAK
+from tests.fixtures.names import NAMES
 from tests.fixtures.reports import results_frame
 
 SEVEN = ["{a}", "{v}", "{t}", "{a,v}", "{a,t}", "{v,t}", "{a,v,t}"]
@@ -71,7 +70,7 @@ def test_the_deviation_is_the_sample_deviation_over_seeds():
 def test_one_seed_has_no_deviation():
     table = conditions_table(rows("mmin", {"{a}": 0.5}), ["ua"])
     assert math.isnan(table["deviation"].iloc[0])
-    assert "±" not in to_markdown(table) + to_text(table)
+    assert not repeated(table)
 
 
 def test_the_average_deviates_less_than_its_conditions_when_they_move_apart():
@@ -102,8 +101,9 @@ def test_a_lone_experiment_is_not_called_best():
     assert not conditions_table(rows("mmin", {"{a}": 0.9}), ["ua"])["best"].any()
 
 
-def test_experiments_stand_in_the_published_order_and_metrics_in_the_asked_one():
-    table = conditions_table(results_frame(("mmin", "zeta", "full_baseline", "augmented_baseline")), ("wa", "ua"))
+def test_experiments_stand_in_the_order_of_their_names_and_metrics_in_the_asked_one():
+    rows = results_frame(("mmin", "zeta", "full_baseline", "augmented_baseline"))
+    table = conditions_table(rows, ("wa", "ua"), NAMES)
     assert list(dict.fromkeys(table["metric"])) == ["wa", "ua"]
     assert list(dict.fromkeys(table["experiment"])) == ["full_baseline", "augmented_baseline", "mmin", "zeta"]
 
@@ -118,7 +118,6 @@ def test_two_values_for_one_cell_are_refused_with_the_cell():
 
 def test_no_results_make_an_empty_table():
     assert len(conditions_table(results_frame()[:0])) == 0
-    assert to_text(conditions_table(results_frame()[:0])) == ""
 
 
 def test_the_difference_is_paired_by_run():
@@ -137,55 +136,23 @@ def test_what_has_no_common_run_has_no_difference():
     assert paired_difference(apart, "ua", "mmin", "absent", "{a}") is None
 
 
-def test_the_terminal_table_of_seven_conditions_fits_eighty_columns():
-    text = to_text(conditions_table(results_frame()))
-    assert max(map(len, text.splitlines())) <= 80
-    heads = text.splitlines()[0].split()
-    assert heads == ["WA", *SEVEN[:6], "Average", "{a,v,t}"]
-    assert text.count("MMIN") == 2
-
-
-def test_the_terminal_table_of_every_row_of_a_study_fits_a_hundred_columns():
-    text = to_text(conditions_table(results_frame((*EXPERIMENT_TITLES, "mmin_with_quite_a_long_name/and_more"))))
-    assert max(map(len, text.splitlines())) <= 100
-    assert "MMIN without imagination " in text and "Augmented, teacher's encoders " in text
-    assert text.count("mmin_with_quite_a_long_name/an") == text.count("d_more") == 2  # wrapped, not cut; two metrics
-
-
-def test_a_long_name_without_deviations_is_wrapped_too():
-    lines = to_text(conditions_table(rows("a name of more than thirty letters", {"{a}": 0.5}), ["ua"])).splitlines()
-    assert [line.split()[0] for line in lines[1:]] == ["a", "letters"]
-
-
-def test_blocks_for_a_page_carry_titles_cells_and_marks():
-    table = conditions_table(rows("mmin", {"{a}": 0.61}), ["ua"])
-    (block,) = score_blocks(table, {("ua", "mmin", "{a}"): "†"})
-    ((title, row, marks),) = block["rows"]
-    assert (block["title"], title, row["{a}"].mean, marks) == ("UA", "MMIN", 0.61, {"{a}": "†"})
-
-
-def test_the_markdown_table_escapes_names_and_has_even_rows():
-    lines = to_markdown(conditions_table(results_frame(("mmin", "a|<b>")))).splitlines()
-    assert "a\\|&lt;b&gt;" in lines[3]
-    assert {line.replace("\\|", "").count("|") for line in lines} == {len(conditions()) + 4}
-
-
-def test_a_mark_stands_after_the_mean_it_is_given_for_and_nowhere_else():
-    table = conditions_table(pd.concat([rows("mmin", {"{a}": 0.61}), rows("full_baseline", {"{a}": 0.6})]), ["ua"])
-    lines = to_markdown(table, {("ua", "mmin", "{a}"): "†"}).splitlines()
-    assert lines[2:] == ["| UA | Full-modality baseline | 0.600 |", "| UA | MMIN | **0.610**† |"]
-
-
-def test_the_controls_stand_after_the_published_rows_and_the_best_preset_last():
-    names = ["best", "linear_svm", "mmin", "mmin_no_imagination", "mmin_no_cycle", "mctn", "augmented_baseline"]
-    published = ["augmented_baseline", "mctn", "mmin_no_cycle", "mmin"]
-    assert in_order(names) == [*published, "mmin_no_imagination", "linear_svm", "best"]
-
-
 def test_the_phrase_of_runs_counts_seeds_and_folds():
-    assert runs_phrase(results_frame(seeds=1)) == "1 seed"
-    assert runs_phrase(results_frame(seeds=3)) == "3 seeds"
-    assert runs_phrase(results_frame(seeds=2, folds=5)) == "2 seeds × 5 folds"
+    phrases = [runs_phrase(results_frame(seeds=seeds, folds=folds)) for seeds, folds in ((1, 1), (3, 1), (2, 5))]
+    assert [phrase.replace(NO_BREAK, " ") for phrase in phrases] == ["1 seed", "3 seeds", "2 seeds × 5 folds"]
+
+
+@pytest.mark.parametrize(
+    ("names", "full", "missing"),
+    [
+        (SEVEN, "{a,v,t}", "six missing conditions"),
+        (["{v}", "{t}"], "{v,t}", "two missing conditions"),
+        (["{t}"], "{t}", ""),
+        (["Average"], "", ""),
+    ],
+)
+def test_what_was_tested_says_which_condition_is_full_and_how_many_are_missing(names, full, missing):
+    tested = rows("mmin", dict.fromkeys(names, 0.5))
+    assert (full_condition(tested), missing_phrase(tested)) == (full, missing)
 
 
 def test_confusion_counts_sum_over_seeds_and_keep_the_order_of_the_classes():
