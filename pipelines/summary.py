@@ -3,7 +3,9 @@
 import sys
 
 from affectory.models import FAMILIES
-from affectory.results.tables import conditions_table, to_text
+from affectory.report.terminal import to_text
+from affectory.results.tables import conditions_table
+from affectory.studies import NAMES
 from ops.evaluation import MAIN_METRICS
 from pipelines.deployment import Places
 from resources.feature_store import FeatureStore
@@ -19,7 +21,7 @@ def summarise(places: Places, corpus: str) -> str:
     ]
     page = Reports(folder=str(places.reports)).path(corpus)
     shown = [
-        to_text(conditions_table(results, MAIN_METRICS[FAMILIES[family].of_dimensions]))
+        to_text(conditions_table(results, MAIN_METRICS[FAMILIES[family].of_dimensions], NAMES), NAMES)
         for family, results in zip(deployed, found, strict=True)
         if len(results)
     ]
