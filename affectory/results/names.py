@@ -65,6 +65,9 @@ class Names(Mapping[str, Name]):
     def __len__(self) -> int:
         return len(self._names)
 
+    def __hash__(self) -> int:
+        return hash(tuple(self._names.items()))
+
     def title(self, experiment: str) -> str:
         return self._names[experiment].title if experiment in self._names else experiment
 

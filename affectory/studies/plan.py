@@ -88,7 +88,7 @@ def trainings(study: Study, preset: str, modalities: Iterable[Modality], options
     for name, option in study.options.items():
         if option.choices and options.get(name) and options[name] not in option.choices:
             raise ValueError(f"{name} {options[name]!r}: expected one of {', '.join(option.choices)}")
-    FAMILIES[study.family].experiments(preset)
+    FAMILIES[study.family].experiments(study.presets.get(study.family, {}).get(preset, preset))
     held = tuple(modalities)
     every = [training for row in study.rows for training in _of_row(study, row, preset, held)]
     changed = [study.change(training, options) for training in every] if study.change else every
