@@ -51,7 +51,7 @@ class Model(Protocol):
     What only some models can is asked through Begins, LearnsFrom and Imagines.
     """
 
-    training_conditions: str  # one of affectory.conditions.TRAINING_CONDITIONS
+    training_conditions: str  # one of affectory.data.conditions.TRAINING_CONDITIONS
     whole_dialogues: bool  # a batch holds every row of its dialogues, those without a label too (-1); else rows alone
 
     def __call__(self, batch: Batch) -> Tensor:
