@@ -17,7 +17,7 @@ INPUTS = tiny_inputs({Modality.ACOUSTIC: ("compare", "1", 3), Modality.TEXTUAL: 
 
 
 def run_of(experiment: str = "mmin", seed: int = 0, score: float = 0.5, run_id: str = "r") -> Run:
-    return Run("demo", "mmin", experiment, seed, 0, run_id, score, False)
+    return Run("demo", "mmin", experiment, seed, 0, run_id, score, "val", False)
 
 
 @pytest.fixture

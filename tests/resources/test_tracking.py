@@ -47,6 +47,7 @@ def train(run: Run, folder: Path) -> None:
     for epoch in (1, 2, 3):
         run.log_epoch(epoch, {"loss/task": 1 / epoch, "val/score": epoch / 4})
     run.log_metrics({"best_score": 0.75})
+    run.log_tags({"selected_on": "val"})
     (folder / "weights.safetensors").write_bytes(b"weights")
     run.log_file(folder / "weights.safetensors", "deployed")
 
@@ -69,7 +70,7 @@ def test_a_run_keeps_parameters_tags_metrics_and_files(tracking: Tracking, tmp_p
     assert stored.info.status == "FINISHED" and stored.info.run_name == "mmin/mmin"
     assert stored.data.params == {"seed": "1", "sizes": "(128, 64)"}
     assert stored.data.metrics == {"loss/task": 1 / 3, "val/score": 0.75, "best_score": 0.75}
-    assert stored.data.tags.items() >= TAGS.items()
+    assert stored.data.tags.items() >= {**TAGS, "selected_on": "val"}.items()
     assert rows(tracking, run.run_id) == HISTORY
     folder = tracking.download(run.run_id, "deployed", tmp_path / "back")
     assert (folder / "weights.safetensors").read_bytes() == b"weights"
@@ -170,6 +171,7 @@ def test_a_dead_server_does_not_hold_a_training_up_and_misses_nothing_in_the_end
     assert found is not None and found.metrics["best_score"] == 0.75
     stored = tracking.store.client().get_run(found.run_id)
     assert stored.info.status == "FINISHED" and stored.data.params == {"seed": "1"}
+    assert stored.data.tags["selected_on"] == "val"
     for run_id in (found.run_id, run.run_id):
         assert rows(tracking, run_id) == HISTORY
         folder = tracking.download(run_id, "deployed", tmp_path / f"b-{run_id}")
