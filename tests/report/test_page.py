@@ -2,41 +2,24 @@
 
 import re
 from dataclasses import replace
-from html.parser import HTMLParser
 
 import pandas as pd
 import pytest
 
-from affectory.report import CorpusFacts, ReportData, chance_level, corpus_summary, render_report, results_summary
+from affectory.report.corpus_tables import chance_level
+from affectory.report.data import CorpusFacts, ReportData
+from affectory.report.page import render_report
+from affectory.report.summary import corpus_summary, results_summary
 from affectory.vocabulary import Modality
+from tests.fixtures.names import NAMES
+from tests.fixtures.pages import HOSTILE, Page
 from tests.fixtures.reports import facts, provenance, report_data
+from tests.fixtures.sections import hostile_section, section
 
-HOSTILE = "<script>alert('x')</script><img src=x onerror=alert(1)>\"'&"
 RESULT_COLUMNS = (
     "corpus", "family", "experiment", "fold", "seed", "condition", "metric", "value", "selected_on", "mlflow_run_id",
 )  # fmt: skip
-VOID = {"meta", "link", "img", "br"}
-
-
-class Page(HTMLParser):
-    """What a browser would see: elements with their attributes, and whether they nest."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.open: list[str] = []
-        self.feed(html)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def all(self, tag: str) -> list[dict[str, str | None]]:
-        return [attributes for name, attributes in self.elements if name == tag]
+COVERAGE_COLUMNS = ["split", "utterances", "labelled", "media"]
 
 
 def undrawn(data: ReportData) -> ReportData:
@@ -46,7 +29,7 @@ def undrawn(data: ReportData) -> ReportData:
 
 @pytest.fixture(scope="module")
 def full() -> str:
-    return render_report(report_data())
+    return render_report(replace(report_data(), sections=(section(), section(title="Valence and arousal"))))
 
 
 def compared(ours: list[float], theirs: list[float]) -> list[str]:
@@ -59,7 +42,11 @@ def compared(ours: list[float], theirs: list[float]) -> list[str]:
     ]
     return results_summary(
         ReportData(
-            corpus="c", facts=facts(), provenance=provenance(), results=pd.DataFrame(rows, columns=RESULT_COLUMNS)
+            corpus="c",
+            facts=facts(),
+            provenance=provenance(),
+            results=pd.DataFrame(rows, columns=RESULT_COLUMNS),
+            names=NAMES,
         )
     )
 
@@ -102,7 +89,7 @@ def test_everything_hostile_is_escaped():
         label_counts=data.facts.label_counts.replace({"label": words}),
         missingness=data.facts.missingness.replace({"reason": {"no_face": HOSTILE}}),
         quarantine=pd.DataFrame([[HOSTILE] * 5], columns=data.facts.quarantine.columns),
-        description=HOSTILE, protocol=HOSTILE, licence=HOSTILE, planted=(HOSTILE,),
+        description=HOSTILE, protocol=HOSTILE, licence=HOSTILE, released=HOSTILE, planted=(HOSTILE,),
     )  # fmt: skip
     source = replace(
         data.provenance,
@@ -120,7 +107,9 @@ def test_everything_hostile_is_escaped():
                 facts=held,
                 provenance=source,
                 notes=(HOSTILE,),
+                sections=(hostile_section(),),
                 results=data.results.replace({**named, "selected_on": {"val": HOSTILE}, "family": {"mmin": HOSTILE}}),
+                runs=data.runs.replace({**named, "selected_on": {"val": HOSTILE}}),
                 predictions=data.predictions.replace({**named, "label": words, "predicted": words}),
                 history=data.history.replace({**named, "name": {"loss/ce": f"loss/{HOSTILE}"}}),
             )
@@ -145,7 +134,7 @@ def test_a_corpus_without_labels_says_why_it_has_no_model():
     assert "There is no model of this corpus: none of its utterances carries an emotion label." in page
     assert 'class="scores' not in page and "<img" not in page
     assert "no video track" in page  # the corpus's own facts stay
-    assert chance_level(data) is None
+    assert chance_level(data.facts) is None
 
 
 def test_the_callers_reason_replaces_the_derived_one():
@@ -225,4 +214,43 @@ def test_a_long_quarantine_is_cut_and_says_so():
 def test_the_caption_says_what_is_averaged_marked_and_selected(full):
     assert "Average: mean over the six missing conditions, recomputed from them in each run." in full
     assert "strictly highest mean of its column" in full
-    assert "The checkpoint of each run was selected on the validation part." in full
+    assert "The epoch of each run was selected on the validation part." in full
+
+
+def test_each_section_is_reached_from_the_top_and_its_headline_stands_in_the_summary(full):
+    anchors = {str(link["href"]) for link in Page(full).all("a")}
+    assert {"#section-1", "#section-2"} <= anchors and "#section-3" not in anchors
+    assert full.count("<li>MMIN is higher.</li>") == 2
+    assert "section-1" not in render_report(undrawn(report_data([Modality.ACOUSTIC], seeds=1)))
+
+
+def test_a_section_speaks_for_a_corpus_without_labels():
+    data = ReportData(corpus="c", facts=facts(labelled=False), provenance=provenance(), sections=(section(),))
+    assert results_summary(data) == ["MMIN is higher."]
+
+
+def test_runs_of_families_without_a_table_of_classes_are_listed_too():
+    data = undrawn(report_data([Modality.ACOUSTIC], seeds=1))
+    run = {"experiment": "multimodal", "fold": 0, "seed": 0, "selected_on": "val", "mlflow_run_id": "run-of-dimensions"}
+    more = pd.DataFrame([run, run])
+    page = render_report(replace(data, runs=pd.concat([data.runs, more])))
+    assert "run-of-dimensions" in page and "2 training runs" in page
+
+
+def test_what_stands_in_backticks_is_code_and_nothing_else_is():
+    data = undrawn(report_data([Modality.ACOUSTIC], seeds=1))
+    page = render_report(replace(data, notes=("Train with `make study <name>`, or 1 < 2 ` alone.",)))
+    assert "Train with <code>make study &lt;name&gt;</code>, or 1 &lt; 2 ` alone." in page
+
+
+def test_the_split_is_beside_what_was_released_where_that_is_known():
+    counts = pd.DataFrame([("train", 1200, 1200, 1100), ("test", 30, 30, 20)], columns=COVERAGE_COLUMNS)
+    held = replace(facts(), coverage=counts)
+    page = render_report(ReportData(corpus="c", facts=held, provenance=provenance()))
+    assert "not comparable" not in page and '<td class="number">1,230</td>' in page
+    released = replace(held, released="It was released with 2,442 / 617 / 2,229 utterances.")
+    page = render_report(ReportData(corpus="c", facts=released, provenance=provenance()))
+    assert (
+        "It was released with 2,442 / 617 / 2,229 utterances. Here are the rows of 1,200 / 0 / 30, and the media of "
+        "1,100 / 0 / 20. Scores on different parts of it are not comparable."
+    ) in page
