@@ -2,11 +2,11 @@
 
 import dagster as dg
 
-from affectory.report.data import chance_level
+from affectory.report.conditions import conditions_grid
+from affectory.report.corpus_tables import chance_level
 from affectory.report.figures.bars import condition_bars
-from affectory.report.markdown import grid_markdown
+from affectory.report.markdown import bullets, grid_markdown
 from affectory.report.page import render_report
-from affectory.report.scores import conditions_grid
 from affectory.report.summary import summary
 from affectory.results.tables import conditions_table
 from affectory.studies import NAMES
@@ -41,12 +41,12 @@ def evaluation_report(
     page = reports.write(corpus.name, render_report(data))
     metadata: dict[str, dg.MetadataValue] = {
         "page": dg.MetadataValue.path(page),
-        "summary": dg.MetadataValue.md("\n".join(f"- {line}" for line in summary(data))),
+        "summary": dg.MetadataValue.md(bullets(summary(data))),
     }
     if len(data.results):
         table = conditions_table(data.results, names=NAMES)
         shown = grid_markdown(conditions_grid(table, "Scores by condition", names=NAMES))
-        picture = condition_bars(table, "ua", chance=chance_level(data), names=NAMES, form="png")
+        picture = condition_bars(table, "ua", chance=chance_level(data.facts), names=NAMES, form="png")
         metadata |= {"table": dg.MetadataValue.md(shown), "ua": dg.MetadataValue.md(inline(picture))}
     context.log.info(f"report: {page}")
     return dg.MaterializeResult(metadata=metadata)

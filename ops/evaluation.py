@@ -9,8 +9,8 @@ from affectory.data.batches import PackedFeatures
 from affectory.learning.dimension_evaluation import evaluate_dimensions
 from affectory.learning.evaluation import evaluate
 from affectory.models import FAMILIES
+from affectory.report.conditions import conditions_grid
 from affectory.report.markdown import grid_markdown
-from affectory.report.scores import conditions_grid
 from affectory.results.tables import conditions_table
 from affectory.studies import NAMES
 from affectory.vocabulary import Split

@@ -5,7 +5,7 @@ from importlib.metadata import version
 
 import pandas as pd
 
-from affectory.corpora import Corpus
+from affectory.corpora import LAYOUTS, Corpus
 from affectory.corpora.demo.answers import planted_facts
 from affectory.data.dataset import Dataset
 from affectory.models import FAMILIES
@@ -105,7 +105,7 @@ def corpus_facts(store: FeatureStore, corpus: Corpus) -> CorpusFacts:
         licence=corpus.licence,
         planted=planted_facts(corpus.root),
         coverage=store.query(COVERAGE, {"corpus": corpus.name, "sets": sets}),
-        layout=corpus.layout,
+        released=LAYOUTS[corpus.layout].released,
     )
 
 

@@ -19,26 +19,27 @@ from affectory.results.names import (
 from affectory.results.selected import selection_note
 from affectory.results.tables import cells, columns_of, missing_phrase, repeated, runs_phrase
 
+BOLD_NOTE = "Bold: strictly highest mean of its column at three decimals, not a test of significance."
 Marks = Mapping[tuple[str, str, str], str]  # (metric, experiment, condition) -> what stands right behind that mean
 
 
 def conditions_grid(
     table: pd.DataFrame,
-    *,
     title: str,
-    names: Names = NO_NAMES,
-    marks: Marks | None = None,
     note: str = "",
+    *,
+    names: Names = NO_NAMES,
+    marked: Marks | None = None,
     folded: bool = False,
 ) -> Grid:
     """A conditions table, of `tables.conditions_table`: a group a metric, a line an experiment."""
-    columns, given = columns_of(table), marks or {}
+    columns, marks = columns_of(table), marked or {}
     groups = [
         Group(
             tuple(
                 (
                     names.title(experiment),
-                    tuple(Value.of(row.get(place), given.get((metric, experiment, place), "")) for place in columns),
+                    tuple(Value.of(row.get(place), marks.get((metric, experiment, place), "")) for place in columns),
                 )
                 for experiment, row in cells(table, metric).items()
             ),
@@ -68,5 +69,5 @@ def conditions_note(table: pd.DataFrame, results: pd.DataFrame, names: Names = N
     if AVERAGE in columns:
         note.append(f"Average: mean over the {missing_phrase(results)}, recomputed from them in each run.")
     if len(set(table["experiment"])) > 1:
-        note.append("Bold: strictly highest mean of its column at three decimals, not a test of significance.")
+        note.append(BOLD_NOTE)
     return " ".join(filter(None, [*note, selection_note(results, names)]))

@@ -13,10 +13,11 @@ from statistics import mean, stdev
 import numpy as np
 import pandas as pd
 
+from affectory.report.conditions import BOLD_NOTE, conditions_grid
 from affectory.report.figures.bars import condition_panels, row_bars
 from affectory.report.figures.curves import timeline
 from affectory.report.figures.scatter import agreement
-from affectory.report.scores import BOLD_NOTE, conditions_grid, runs_note, scores
+from affectory.report.scores import runs_note, scores
 from affectory.report.section import Figure, Grid, Group, Value
 from affectory.report.study_data import StudyData
 from affectory.results.frames import records, where

@@ -89,7 +89,7 @@ def _scores(
     if not len(table):
         return []
     note = conditions_note(table, results, data.names)
-    return [conditions_grid(table, title=title, names=data.names, note=note, folded=folded)]
+    return [conditions_grid(table, title, note, names=data.names, folded=folded)]
 
 
 def _bars(data: ReportData, results: pd.DataFrame, table: pd.DataFrame) -> list[Figure]:

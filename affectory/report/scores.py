@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from affectory.report.differences import Marks, marks
+from affectory.report.conditions import BOLD_NOTE, conditions_grid
+from affectory.report.differences import marks
 from affectory.report.figures.bars import study_bars
 from affectory.report.figures.calibration import calibration_panels
 from affectory.report.figures.curves import learning_curves, loss_names, rate_curves, score_names
@@ -15,10 +16,7 @@ from affectory.report.section import Figure, Form, Grid, Group, Value
 from affectory.report.study_data import StudyData
 from affectory.results.frames import records, where
 from affectory.results.names import (
-    AVERAGE,
-    METRIC_MEANINGS,
     SPEAKER_NORMALISED,
-    Names,
     condition_title,
     metric_title,
     modality_keys,
@@ -27,8 +25,6 @@ from affectory.results.selected import selection_note
 from affectory.results.significance import dialogue_bootstrap
 from affectory.results.tables import cells, columns_of, conditions_table, missing_phrase, runs_phrase
 from affectory.results.words import GAP, number
-
-BOLD_NOTE = "Bold: strictly highest mean of its column at three decimals, not a test of significance."
 
 
 def scores(data: StudyData, metrics: Sequence[str] = ()) -> pd.DataFrame:
@@ -56,42 +52,6 @@ def scores_grid(
     marked = marks(data, metrics or data.metrics) if ranked else {}
     table = table if ranked else table.assign(best=False)
     return conditions_grid(table, title, note or scores_note(data), names=data.names, marked=marked, folded=folded)
-
-
-def conditions_grid(
-    table: pd.DataFrame,
-    title: str,
-    note: str = "",
-    *,
-    names: Names,
-    marked: Marks | None = None,
-    folded: bool = False,
-) -> Grid:
-    """A conditions table as it is shown, a group a metric; `marked` as of `differences.marks`."""
-    metrics, columns = list(dict.fromkeys(table["metric"])), columns_of(table)
-    groups = [
-        Group(
-            tuple(
-                (
-                    names.title(name),
-                    tuple(Value.of(row.get(place), (marked or {}).get((metric, name, place), "")) for place in columns),
-                )
-                for name, row in cells(table, metric).items()
-            ),
-            metric_title(metric),
-            METRIC_MEANINGS.get(metric, ""),
-        )
-        for metric in metrics
-    ]
-    return Grid(
-        title=title,
-        head="Experiment",
-        columns=tuple(map(condition_title, columns)),
-        groups=tuple(groups),
-        note=note,
-        emphasised=frozenset({columns.index(AVERAGE)} if AVERAGE in columns else ()),
-        folded=folded,
-    )
 
 
 def main_scores(data: StudyData) -> Grid | None:

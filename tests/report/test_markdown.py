@@ -41,7 +41,7 @@ def test_values_carry_weight_mark_and_spread():
 def test_a_mark_stands_after_the_mean_it_is_given_for_and_nowhere_else():
     rows = pd.DataFrame({"experiment": ["mmin", "full_baseline"], "value": [0.61, 0.6]})
     table = conditions_table(rows.assign(metric="ua", condition="{a}", fold=0, seed=0), ["ua"], NAMES)
-    grid = conditions_grid(table, title="Scores", names=NAMES, marks={("ua", "mmin", "{a}"): "†"})
+    grid = conditions_grid(table, title="Scores", names=NAMES, marked={("ua", "mmin", "{a}"): "†"})
     lines = grid_markdown(grid).splitlines()[2:]
     heading = "| *UA, mean recall of the classes* |  |"
     assert lines == [heading, "| Full-modality baseline | 0.600 |", "| MMIN | **0.610**† |"]

@@ -28,6 +28,7 @@ from affectory.report.figures.style import (
     colours_of,
     render,
     shorten,
+    title_of,
     widest,
 )
 from affectory.report.section import Form
@@ -52,7 +53,7 @@ def condition_bars(
 ) -> bytes:
     """Grouped bars of one metric of a conditions table; whiskers are one deviation each way, a line marks chance."""
     rows, columns = cells(table, metric), columns_of(table)
-    titles, colours = [shorten(names.title(name), _LONGEST) for name in rows], colours_of(names, rows)
+    titles, colours = [shorten(title_of(names, name), _LONGEST) for name in rows], colours_of(names, rows)
     inches = 1.3 + 1.13 * len(columns)
     ncols = min(4, max(1, int((inches - 1) / (0.45 + 0.068 * max(map(len, titles), default=1)))))
     above = 0.33 + 0.19 * (ceil(len(titles) / ncols) - 1)  # the legend's place, in inches
@@ -102,7 +103,7 @@ def study_bars(
     by_condition = _panels(table, intervals, metric)
     columns = columns_of(pd.DataFrame({"condition": list(by_condition)}))
     experiments = names.in_order(name for panel in by_condition.values() for name in panel)
-    titles = [names.title(name) for name in experiments]
+    titles = [title_of(names, name) for name in experiments]
     with mpl.rc_context(STYLE):
         label, height = 0.2 + widest(titles), 0.95 + 0.19 * max(len(titles), 1)
         inches = label + 1.08 * max(len(columns), 1) + 0.1
@@ -139,7 +140,7 @@ def class_bars(table: pd.DataFrame, *, names: Names = NO_NAMES, form: Form = "sv
             rows = by_class.reindex([(name, label) for label in labels])
             means, spreads = rows["value"].to_numpy(float), rows["deviation"].to_numpy(float)
             places = np.arange(len(labels)) + (number - (len(experiments) - 1) / 2) * width
-            axes.bar(places, means, width * 0.92, color=colours[name], label=names.title(name), zorder=2)
+            axes.bar(places, means, width * 0.92, color=colours[name], label=title_of(names, name), zorder=2)
             if not np.isnan(spreads).all():
                 axes.errorbar(places, means, spreads, fmt="none", ecolor=INK, elinewidth=0.8, zorder=3)
         axes.set_xticks(range(len(labels)), labels)
@@ -199,7 +200,7 @@ def condition_panels(table: pd.DataFrame, *, names: Names = NO_NAMES, form: Form
         panels[0].set_xlim(-0.55, len(columns) - 0.45)
         patches = [Patch(color=colour) for colour in colours.values()]
         place = {"loc": "upper left", "bbox_to_anchor": (0.45 / inches, 1), "ncols": ncols, "handlelength": 1.2}
-        figure.legend(patches, [shorten(names.title(name), _LONGEST_OF_DIMENSIONS) for name in colours], **place)
+        figure.legend(patches, [shorten(title_of(names, name), _LONGEST_OF_DIMENSIONS) for name in colours], **place)
         return render(figure, form)
 
 

@@ -27,7 +27,7 @@ def calibration_panels(table: pd.DataFrame, *, names: Names = NO_NAMES, form: Fo
     `table`: experiment, condition, before, after of the expected calibration error; at least one row.
     """
     columns, experiments = columns_of(table), names.in_order(table["experiment"])
-    titles = [names.short(name) for name in experiments]
+    titles = [names.short(name).replace("`", "") for name in experiments]
     highest = 1.08 * max(table["before"].max(), table["after"].max(), 0.05)
     with mpl.rc_context(STYLE):
         label, height = 0.25 + 0.075 * max(map(len, titles)), 0.95 + 0.19 * len(titles)

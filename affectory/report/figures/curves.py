@@ -24,6 +24,7 @@ from affectory.report.figures.style import (
     colours_of,
     render,
     shorten,
+    title_of,
     widest,
 )
 from affectory.report.section import Form
@@ -85,7 +86,7 @@ def rate_curves(
     colours, ends = colours_of(names, experiments), {}
     height = max(3.2, 0.7 + 0.17 * len(experiments))
     with mpl.rc_context(STYLE):
-        inches = 4.4 + 0.45 + widest([names.title(name) for name in experiments])
+        inches = 4.4 + 0.45 + widest([title_of(names, name) for name in experiments])
         figure = Figure(figsize=(inches, height))
         axes = figure.subplots()
         figure.subplots_adjust(0.5 / inches, 0.45 / height, 4.4 / inches, 1 - 0.15 / height)
@@ -228,5 +229,5 @@ def _name_ends(
         level, beyond = bottom + place * (top - bottom), right + (right - left) * np.array([0.005, 0.035])
         axes.plot((ends[name][0], *beyond), (ends[name][1], level, level), color=colours[name], clip_on=False, lw=0.8)
         axes.plot(beyond, (level, level), color=colours[name], clip_on=False, linewidth=3)
-        axes.text(1.045, level, names.title(name), transform=axes.get_yaxis_transform(), va="center")
+        axes.text(1.045, level, title_of(names, name), transform=axes.get_yaxis_transform(), va="center")
     axes.set(xlim=(left, right), ylim=(bottom, top))

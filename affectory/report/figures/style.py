@@ -59,6 +59,11 @@ def colours_of(names: Names, experiments: Iterable[str]) -> dict[str, str]:
     return {name: colour or next(free) for name, colour in own.items()}
 
 
+def title_of(names: Names, experiment: str) -> str:
+    """As a table calls it; a picture has no code to set in backticks."""
+    return names.title(experiment).replace("`", "")
+
+
 def class_colour(place: int) -> str:
     return COLOURS[place % len(COLOURS)]
 
