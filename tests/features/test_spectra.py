@@ -35,7 +35,7 @@ def test_mel_powers_are_those_of_librosa():
 
 def test_levels_are_those_of_librosa_and_end_80_decibels_below_the_loudest():
     levels = decibels(mel_powers(SIGNAL))
-    np.testing.assert_allclose(levels, STORED["logmel"], rtol=1e-5)
+    np.testing.assert_allclose(levels, STORED["logmel"], rtol=1e-5, atol=1e-4)  # some levels are near 0 decibels
     assert levels.min() == levels.max() - 80.0
 
 

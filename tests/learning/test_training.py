@@ -89,7 +89,7 @@ def test_another_trainings_checkpoint_is_refused(tmp_path: Path):
 
 def test_the_same_seed_gives_the_same_weights_in_a_fresh_process():
     same_threads = f"torch.set_num_threads({torch.get_num_threads()})"  # of which the order of additions depends
-    code = f"from tests.test_training import *; {same_threads}; print(digest(run(new_model(dropout=0.4)).state))"
+    code = f"from {__name__} import *; {same_threads}; print(digest(run(new_model(dropout=0.4)).state))"
     command = [sys.executable, "-c", code]
     fresh = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True, cwd=CHECKOUT)
     assert fresh.stdout.strip() == digest(run(new_model(dropout=0.4)).state)

@@ -19,7 +19,9 @@ def test_with_its_weights_the_encoder_is_torchvisions_network_before_the_last_la
     frames = torch.randn(1, 100, 90)
     with torch.no_grad():
         expected = whole.eval()(torch.stack([frames[:, :94]] * 3, dim=1))
-        assert torch.equal(encoder(frames, torch.ones(1, 100, dtype=torch.bool)), expected)
+        encoded = encoder(frames, torch.ones(1, 100, dtype=torch.bool))
+    # The three colours are one picture in memory here and three there: a convolution may sum in another order.
+    torch.testing.assert_close(encoded, expected, rtol=1e-4, atol=1e-4 * float(expected.abs().max()))
     assert expected.any()
 
 
