@@ -29,7 +29,7 @@ setup: .venv/.ready ## create .venv from requirements.lock
 
 DEMO := $(AFFECTORY_HOME)/demo.done
 SOURCES := requirements.lock examples/demo.yaml \
-	$(shell find affectory assets ops pipelines resources -name '*.py' -o -name '*.j2' -o -name '*.yaml')
+	$(shell find affectory assets ops pipelines resources -name '*.py' -o -name '*.j2' -o -name '*.css' -o -name '*.yaml')
 
 demo: setup ## generate the demo corpus, materialise the whole lineage on it, print the table
 	@$(MAKE) --no-print-directory --question $(DEMO) 2>/dev/null \
