@@ -52,9 +52,7 @@ def test_an_unknown_preset_is_refused_with_the_known_ones(method: str):
 
 def test_a_config_is_found_by_its_name_among_all_that_is_trained():
     assert TOY.config_of("small", "debug") == Toy(widths=()) and TOY.config_of("large") == Toy(widths=(8,))
-    with pytest.raises(
-        ValueError, match="'medium' of family toy, preset default: expected one of large, small"
-    ):
+    with pytest.raises(ValueError, match="'medium' of family toy, preset default: expected one of large, small"):
         TOY.config_of("medium")
 
 
