@@ -119,11 +119,11 @@ def imagination(trained: Trained, fold: Fold, pictured: bool) -> dict[str, pd.Da
     if len(full) < 3 or model.taught is None or not under:
         return {}
     batch, masks = data.batch(full), condition_masks(under, modalities).to(data.device)
+    trained.model.eval()
     with torch.inference_mode():
         available = masks[:, None].expand(-1, len(full), -1)
-        imagined = (
-            trained.model.eval().imagined(batch, available)[0].unflatten(-1, (len(modalities), -1))
-        )  # [K, n, M, H]
+        joint, _ = model.imagined(batch, available)
+        imagined = joint.unflatten(-1, (len(modalities), -1))  # [K, n, M, H]
         encoded = model.taught[batch.index]  # [n, M, H]
     values, points = [], []
     for condition, mask, of_condition in zip(under, masks, imagined, strict=True):
