@@ -110,7 +110,7 @@ def test_a_training_that_died_goes_on_and_its_run_has_every_epoch(demo, monkeypa
 
     config = {"mmin_teacher": {"config": {"preset": "debug", "seeds": [7]}}}
     with monkeypatch.context() as fault:
-        fault.setattr("affectory.experiments.save_deployed", full_disk)
+        fault.setattr("affectory.learning.experiment.save_deployed", full_disk)
         assert not demo.run("demo", select="key:mmin_teacher", config=config).success
     assert demo.run("demo", select="key:mmin_teacher", config=config).success
     run_id = demo.query("SELECT DISTINCT mlflow_run_id FROM results WHERE seed = 7")["mlflow_run_id"].item()
