@@ -47,7 +47,7 @@ def test_a_transcript_gives_the_same_frames_alone_and_in_a_batch():
     for place, text in enumerate(SAID):
         alone = next(iter(MINILM.extract(said(text))))
         assert alone.frames.shape[1] == MINILM.width == 384 and alone.frames.dtype == np.float32
-        np.testing.assert_allclose(together[str(place)].frames, alone.frames, atol=1e-5)
+        np.testing.assert_allclose(together[str(place)].frames, alone.frames, atol=1e-4)  # six layers of float32
 
 
 def test_the_forward_pass_is_berts_own(tmp_path):
@@ -57,7 +57,7 @@ def test_the_forward_pass_is_berts_own(tmp_path):
     tokens = AutoTokenizer.from_pretrained(folder)(SAID[3], return_tensors="pt")
     expected = AutoModel.from_pretrained(folder)(**tokens).last_hidden_state[0, 1:-1].detach().numpy()
     (row,) = MINILM.extract(said(SAID[3]))
-    np.testing.assert_allclose(row.frames, expected, atol=1e-5)
+    np.testing.assert_allclose(row.frames, expected, atol=1e-4)
 
 
 def test_a_frame_is_a_word_piece_without_the_special_tokens():
