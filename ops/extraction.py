@@ -11,13 +11,14 @@ import pandas as pd
 from affectory.corpora import Corpus
 from affectory.features import DEFAULT_SETS, FEATURE_SETS, FeatureSet, Segment, find_feature_set
 from affectory.features.extraction import Progress
+from affectory.features.openface_faces import OpenfaceSet
 from affectory.features.ready_made import ReadyMade, find_ready_made, read_ready_made
 from affectory.refusals import Refusal
 from affectory.vocabulary import Modality
 from ops.limits import stop_above
 from resources.corpus_folders import CorpusFolders
 from resources.feature_store import FeatureStore
-from resources.openface import SETS, OpenFace
+from resources.openface import OpenFace
 from resources.workers import Workers
 
 
@@ -72,10 +73,10 @@ def extraction_op(modality: Modality) -> dg.OpDefinition:
                 done = Extracted(feature_set=name, parts=[], n_extracted=0, n_reused=0, refusals=[])
             else:
                 feature_set = find_feature_set(name)
-                if name in SETS:
+                if isinstance(feature_set, OpenfaceSet):
                     videos = [segment.media for segment in segments if segment.media and segment.has_video]
                     folder = openface.folder_of(corpus.name)
-                    feature_set = openface.feature_set(name, videos, folder, context.log.warning)
+                    feature_set = openface.complete(feature_set, videos, folder, context.log.warning)
                 known = set(store.fingerprints(corpus.name, feature_set.name).values())
                 done = _extract_new(feature_set, segments, staging, known, workers, _narrate(context, name))
             context.log.info(

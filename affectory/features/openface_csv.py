@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
@@ -27,14 +28,7 @@ COLUMNS: tuple[str, ...] = (
     *(f"AU{unit:02d}_r" for unit in INTENSITIES),
     *(f"AU{unit:02d}_c" for unit in PRESENCES),
     *("pose_Rx", "pose_Ry", "pose_Rz"),  # radians
-    *(
-        "gaze_0_x",
-        "gaze_0_y",
-        "gaze_0_z",
-        "gaze_1_x",
-        "gaze_1_y",
-        "gaze_1_z",
-    ),  # unit vectors, left eye in the image first
+    *(f"gaze_{eye}_{axis}" for eye in (0, 1) for axis in "xyz"),  # unit vectors, left eye in the image first
 )
 _GATES = ("timestamp", "confidence", "success")
 
@@ -50,6 +44,7 @@ class OpenfaceCsv:
     The CSVs lie in `openface/` in the corpus folder, or else in `folder`, where our own runs of OpenFace leave them.
     """
 
+    with_crops: ClassVar[bool] = False  # whether a run of OpenFace is to write crops beside the table
     folder: Path | None = None
     name: str = "openface"
     modality: Modality = Modality.VISUAL
@@ -67,6 +62,10 @@ class OpenfaceCsv:
     def source(self, segment: Segment) -> tuple[object, ...]:
         path = self.csv_of(segment)
         return (*media_source(segment), _sha256(path, *_stamp(path)) if path else None)
+
+    def needs_a_run(self, segment: Segment) -> bool:
+        """Whether OpenFace has to be run on the segment's media file before there is anything to read."""
+        return self.csv_of(segment) is None
 
     def csv_of(self, segment: Segment) -> Path | None:
         """The CSV of the segment's media file, if there is one.
@@ -158,7 +157,7 @@ def _read(path: Path, _mtime_ns: int, _size: int) -> tuple[np.ndarray, np.ndarra
     if "face_id" in wanted and len(table):
         success, face = table[:, 2], table[:, -1]
         faces = np.unique(face)
-        table = table[face == max(faces, key=lambda one: success[face == one].sum())]
+        table = table[face == max(faces, key=lambda number: success[face == number].sum())]
     return table[:, : len(_GATES)], table[:, len(_GATES) : len(_GATES) + len(COLUMNS)]
 
 

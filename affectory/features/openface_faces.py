@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -47,6 +47,7 @@ class OpenfaceFaces:
     Beside the corpus, or else in `folder`, as of OpenfaceCsv.
     """
 
+    with_crops: ClassVar[bool] = True
     folder: Path | None = None
     name: str = "openface_faces"
     modality: Modality = Modality.VISUAL
@@ -64,6 +65,11 @@ class OpenfaceFaces:
     @property
     def tables(self) -> OpenfaceCsv:
         return OpenfaceCsv(self.folder)
+
+    def needs_a_run(self, segment: Segment) -> bool:
+        """As of OpenfaceCsv, and where a run of our own made the table alone; the corpus's own tables are left so."""
+        csv = self.tables.csv_of(segment)
+        return csv is None or (self.folder in csv.parents and not crops_of(csv).is_dir())
 
     def source(self, segment: Segment) -> tuple[object, ...]:
         """The content of the pictures that are taken: the size of a .bmp tells nothing of what it shows."""
@@ -90,6 +96,9 @@ class OpenfaceFaces:
         except OpenfacePictureError as error:
             return missing_row(segment.utterance_id, self.width, "bad_openface_face", str(error), refused=True)
         return FeatureRow(segment.utterance_id, frames, coverage=crops.coverage)
+
+
+OpenfaceSet = OpenfaceCsv | OpenfaceFaces  # those that OpenFace may have to be run for first
 
 
 @dataclass(frozen=True)
