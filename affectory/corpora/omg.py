@@ -64,8 +64,10 @@ def rows(corpus: Corpus) -> tuple[list[UtteranceRow], list[Refusal]]:
     """
     refusals: list[Refusal] = []
     texts = {split: _texts(corpus, split, refusals) for split in TABLES}
-    utterances, others = read_tables(corpus, TABLES, COLUMNS, "{video}_{utterance}", partial(_utterance, corpus, texts))
-    return utterances, refusals + others
+    utterances, unusable = read_tables(
+        corpus, TABLES, COLUMNS, "{video}_{utterance}", partial(_utterance, corpus, texts)
+    )
+    return utterances, refusals + unusable
 
 
 def _texts(corpus: Corpus, split: Split, refusals: list[Refusal]) -> dict[str, str]:

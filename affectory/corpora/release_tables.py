@@ -106,10 +106,10 @@ def _check_header(corpus: Corpus, path: str, header: Sequence[str], columns: Seq
         )
 
 
-def _torn(path: str, line: int, wanted: int, fields: list[str] | None) -> Refusal:
+def _torn(path: str, line: int, n_columns: int, fields: list[str] | None) -> Refusal:
     """The refusal of a line that a missing or needless quote or comma tore apart."""
     came = "quotes that do not close" if fields is None else str(len(fields))
-    detail = f"expected {wanted} fields, came {came}; copy the table from the release again"
+    detail = f"expected {n_columns} fields, came {came}; copy the table from the release again"
     return refuse(row_of(path, line), "bad_row", detail)
 
 

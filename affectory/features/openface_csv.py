@@ -109,13 +109,13 @@ def _row(utterance_id: str, frames: np.ndarray, n_rows: int, name: str) -> Featu
     width = len(COLUMNS)
     if not n_rows:
         return missing_row(utterance_id, width, "no_frames", f"{name} has no row within the utterance")
-    counted = f"{len(frames)} faces in {n_rows} frames"
+    count = f"{len(frames)} faces in {n_rows} frames"
     coverage = len(frames) / n_rows
     if not len(frames):
-        return missing_row(utterance_id, width, "no_face", counted)
+        return missing_row(utterance_id, width, "no_face", count)
     if coverage < LEAST_COVERAGE:
         return missing_row(
-            utterance_id, width, "too_few_faces", f"{counted}; at least {LEAST_COVERAGE:.0%} are needed", coverage
+            utterance_id, width, "too_few_faces", f"{count}; at least {LEAST_COVERAGE:.0%} are needed", coverage
         )
     if not np.isfinite(frames).all():
         detail = f"{name} has NaN or infinity in frames that it calls successful"
@@ -142,19 +142,19 @@ def _read(path: Path, _mtime_ns: int, _size: int) -> tuple[np.ndarray, np.ndarra
     try:
         with path.open(encoding="utf-8", newline="") as file:
             header = [name.strip() for name in next(csv.reader(file), [])]
-            wanted = [*_GATES, *COLUMNS, *(["face_id"] if "face_id" in header else [])]
-            if absent := [name for name in wanted if name not in header]:
+            columns = [*_GATES, *COLUMNS, *(["face_id"] if "face_id" in header else [])]
+            if absent := [name for name in columns if name not in header]:
                 raise OpenfaceCsvError(
                     f"{path.name} lacks {len(absent)} columns of OpenFace ({', '.join(absent[:3])}...); "
                     "write it with FeatureExtraction -pose -gaze -aus"
                 )
-            places = [header.index(name) for name in wanted]
-            table = np.loadtxt(file, delimiter=",", usecols=places, ndmin=2)
+            positions = [header.index(name) for name in columns]
+            table = np.loadtxt(file, delimiter=",", usecols=positions, ndmin=2)
     except (ValueError, UnicodeDecodeError) as error:
         if isinstance(error, OpenfaceCsvError):
             raise
         raise OpenfaceCsvError(f"{path.name} is not a complete OpenFace CSV ({error}); write it again") from error
-    if "face_id" in wanted and len(table):
+    if "face_id" in columns and len(table):
         success, face = table[:, 2], table[:, -1]
         faces = np.unique(face)
         table = table[face == max(faces, key=lambda number: success[face == number].sum())]

@@ -11,7 +11,7 @@ import pytest
 from affectory.corpora import find_corpora
 from affectory.corpora.demo import DemoError, generate
 from affectory.corpora.demo.cues import EMOTIONS
-from affectory.corpora.demo.film import RATE_HZ, encode, frames, stage
+from affectory.corpora.demo.film import RATE_HZ, frames, stage, write_film
 from affectory.corpora.demo.script import write_script
 from affectory.corpora.demo.voice import Line, speak
 from affectory.vocabulary import UTTERANCE_COLUMNS, Modality
@@ -190,7 +190,7 @@ def test_an_unknown_voice_variant_is_an_error_that_names_it():
 def test_a_film_that_ffmpeg_cannot_write_is_an_error_with_its_last_words(tmp_path):
     film = stage(write_script(3, (1, 1), 0)[0])
     with pytest.raises(DemoError, match=r"film d001.mp4: .*No such file or directory"):
-        encode(film, tmp_path / "absent" / "d001.mp4")
+        write_film(film, tmp_path / "absent" / "d001.mp4")
 
 
 def test_a_frame_is_shown_for_every_tenth_of_a_second_of_sound():

@@ -68,7 +68,7 @@ def test_a_second_extract_computes_nothing_and_a_changed_clip_only_itself(faulty
     assert (again.n_extracted, again.n_reused, len(again.parts)) == (0, 6, 6)
     stored = {fingerprint(faulty, segment) for segment in asked}
     changed = [*asked[:5], Segment(utterance_id="u5", media=asked[5].media, media_sha256="another", end_s=1.0)]
-    last = extract(changed, faulty, staging=tmp_path, known=stored, workers=1)
+    last = extract(changed, faulty, staging=tmp_path, stored_fingerprints=stored, workers=1)
     assert (last.n_extracted, last.n_reused, list(rows(last))) == (1, 5, ["u5"])
     assert faulty.log.read_text().split().count("u5") == 2
 
@@ -93,7 +93,7 @@ def test_refusals_are_told_again_while_their_parts_wait_in_staging(faulty, tmp_p
 
 
 def test_a_worker_that_dies_or_hangs_loses_only_the_utterance_that_did_it(faulty, tmp_path, monkeypatch):
-    monkeypatch.setattr("affectory.extraction.TIMEOUT_PER_MEDIA_S", 0.0)
+    monkeypatch.setattr("affectory.features.extraction.TIMEOUT_PER_MEDIA_S", 0.0)
     asked = segments(12, {2: "die", 7: "hang"})
     done = extract(asked, faulty, staging=tmp_path, workers=2, timeout_s=3.0)
     found = rows(done)

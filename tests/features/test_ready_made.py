@@ -115,9 +115,9 @@ def test_what_is_stored_already_is_not_read_again_and_a_changed_file_is(tmp_path
     first = read_ready_made(ready, ["a", "b"], staging=tmp_path)
     known = {row["fingerprint"] for row in stored(first.part).values()}
     assert len(known) == 2
-    assert read_ready_made(ready, ["a", "b"], staging=tmp_path, known=known).part is None
+    assert read_ready_made(ready, ["a", "b"], staging=tmp_path, stored_fingerprints=known).part is None
     made(tmp_path, {"a": [[1.0, 3.0]]})
-    assert read_ready_made(ready, ["a", "b"], staging=tmp_path, known=known).part is not None
+    assert read_ready_made(ready, ["a", "b"], staging=tmp_path, stored_fingerprints=known).part is not None
 
 
 @pytest.mark.real
