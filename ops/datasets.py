@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -149,10 +148,10 @@ def read_folds(
 
 def _version(feature_set: str) -> str:
     """Of the extractor, which a model remembers; a ready-made set has none, nor one whose weights are not here."""
-    if feature_set in FEATURE_SETS or feature_set.startswith("bert:"):
-        with suppress(FeatureSetError):  # what is stored can be learned from all the same
-            return find_feature_set(feature_set).version
-    return ""
+    try:
+        return find_feature_set(feature_set).version
+    except (ValueError, FeatureSetError):  # what is stored can be learned from all the same
+        return ""
 
 
 def stored_choice(store: FeatureStore, corpus: str) -> dict[Modality, str]:

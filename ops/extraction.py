@@ -11,13 +11,14 @@ import pandas as pd
 from affectory.corpora import Corpus
 from affectory.features import DEFAULT_SETS, FEATURE_SETS, FeatureSet, Segment, find_feature_set
 from affectory.features.extraction import Progress
+from affectory.features.openface_faces import OpenfaceSet
 from affectory.features.ready_made import ReadyMade, find_ready_made, read_ready_made
 from affectory.refusals import Refusal
 from affectory.vocabulary import Modality
 from ops.limits import stop_above
 from resources.corpus_folders import CorpusFolders
 from resources.feature_store import FeatureStore
-from resources.openface import SETS, OpenFace
+from resources.openface import OpenFace
 from resources.workers import Workers
 
 
@@ -65,19 +66,19 @@ def extraction_op(modality: Modality) -> dg.OpDefinition:
             if name in {done.feature_set for done in extracted}:
                 continue
             if name in ready:
-                known = set(store.fingerprints(corpus.name, name).values())
-                done = _take_in(ready[name], segments, staging, known)
+                fingerprints = set(store.fingerprints(corpus.name, name).values())
+                done = _take_in(ready[name], segments, staging, fingerprints)
             elif name in stored and name not in FEATURE_SETS:
                 context.log.warning(f"{name}: no file under features/ and not asked for by name; its rows are removed")
                 done = Extracted(feature_set=name, parts=[], n_extracted=0, n_reused=0, refusals=[])
             else:
                 feature_set = find_feature_set(name)
-                if name in SETS:
+                if isinstance(feature_set, OpenfaceSet):
                     videos = [segment.media for segment in segments if segment.media and segment.has_video]
                     folder = openface.folder_of(corpus.name)
-                    feature_set = openface.feature_set(name, videos, folder, context.log.warning)
-                known = set(store.fingerprints(corpus.name, feature_set.name).values())
-                done = _extract_new(feature_set, segments, staging, known, workers, _narrate(context, name))
+                    feature_set = openface.complete(feature_set, videos, folder, context.log.warning)
+                fingerprints = set(store.fingerprints(corpus.name, feature_set.name).values())
+                done = _extract_new(feature_set, segments, staging, fingerprints, workers, _narrate(context, name))
             context.log.info(
                 f"{name}: {done.n_extracted} utterances extracted, {done.n_reused} unchanged, "
                 f"{len(done.refusals)} refused, {done.seconds:.1f} s"
@@ -158,10 +159,10 @@ def missing_summary(store: FeatureStore, corpus: str, modality: Modality) -> pd.
     )
 
 
-def _take_in(found: ReadyMade, segments: Sequence[Segment], staging: Path, known: set[str]) -> Extracted:
+def _take_in(found: ReadyMade, segments: Sequence[Segment], staging: Path, fingerprints: set[str]) -> Extracted:
     begun = monotonic()
     ids = [segment.utterance_id for segment in segments]
-    reading = read_ready_made(found, ids, staging=staging, known=known)
+    reading = read_ready_made(found, ids, staging=staging, stored_fingerprints=fingerprints)
     new = reading.n_valid + reading.n_missing
     return Extracted(
         feature_set=found.feature_set,
@@ -179,11 +180,13 @@ def _extract_new(
     feature_set: FeatureSet,
     segments: Sequence[Segment],
     staging: Path,
-    known: set[str],
+    fingerprints: set[str],
     workers: Workers,
     on_progress: Callable[[Progress], None],
 ) -> Extracted:
-    done = workers.extract(segments, feature_set, staging=staging, known=known, on_progress=on_progress)
+    done = workers.extract(
+        segments, feature_set, staging=staging, stored_fingerprints=fingerprints, on_progress=on_progress
+    )
     ids = [segment.utterance_id for segment in segments]
     return Extracted(feature_set.name, done.parts, done.n_extracted, done.n_reused, done.refusals, ids, done.seconds)
 

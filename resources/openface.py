@@ -8,17 +8,17 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import dagster as dg
 
 from affectory.features.feature_set import Segment
-from affectory.features.openface_csv import OpenfaceCsv, OpenfaceCsvError, inner_name, read_openface_csv
-from affectory.features.openface_faces import OpenfaceFaces, crops_of
+from affectory.features.openface_csv import OpenfaceCsvError, inner_name, read_openface_csv
+from affectory.features.openface_faces import OpenfaceSet, crops_of
 
 ARGUMENTS = ("-pose", "-gaze", "-aus")
 CROPPING = ("-simalign", "-nobadaligned", "-format_aligned", "png")
-SETS = {found.name: found for found in (OpenfaceCsv, OpenfaceFaces)}  # those that OpenFace may have to make first
 LAST_LINES = 5
 
 
@@ -39,25 +39,22 @@ class OpenFace(dg.ConfigurableResource):
     def is_installed(self) -> bool:
         return shutil.which(self.binary) is not None
 
-    def feature_set(
-        self, name: str, media: Iterable[Path], folder: Path, warn: Callable[[str], object]
-    ) -> OpenfaceCsv | OpenfaceFaces:
-        """One of SETS over the given files: what lies in the corpus folder, and what the program makes of the others.
+    def complete(
+        self, feature_set: OpenfaceSet, media: Iterable[Path], folder: Path, warn: Callable[[str], object]
+    ) -> OpenfaceSet:
+        """The set over what lies in the corpus folder, and over what the program makes of the media files without it.
 
         That is written to `folder` and kept; a file that OpenFace fails on is told to `warn` and has nothing.
         """
-        cropping = name == OpenfaceFaces.name
-        csvs = OpenfaceCsv(folder=folder)
+        completed = replace(feature_set, folder=folder)
         for path in dict.fromkeys(media) if self.is_installed() else ():
             segment = Segment(utterance_id="", media=path)
-            found = csvs.csv_of(segment)
-            lacks_crops = cropping and found is not None and not crops_of(found).is_dir() and folder in found.parents
-            if found is None or lacks_crops:
+            if completed.needs_a_run(segment):
                 try:
-                    self.write_csv(path, folder / inner_name(segment), cropping=cropping)
+                    self.write_csv(path, folder / inner_name(segment), cropping=completed.with_crops)
                 except OpenFaceError as error:
                     warn(str(error))
-        return SETS[name](folder=folder)
+        return completed
 
     def write_csv(self, media: Path, csv: Path, *, cropping: bool = False) -> None:
         """Analyse `media` and put the table at `csv`, complete or not at all. Raises OpenFaceError.

@@ -29,7 +29,7 @@ class Workers(dg.ConfigurableResource):
         feature_set: FeatureSet,
         *,
         staging: Path,
-        known: Collection[str],
+        stored_fingerprints: Collection[str],
         on_progress: Callable[[Progress], None] | None = None,
     ) -> Extraction:
         """affectory.features.extraction.extract with this deployment's processes and time-out."""
@@ -37,7 +37,7 @@ class Workers(dg.ConfigurableResource):
             segments,
             feature_set,
             staging=staging,
-            known=known,
+            stored_fingerprints=stored_fingerprints,
             workers=self.count,
             timeout_s=self.task_timeout_s,
             on_progress=on_progress,

@@ -13,7 +13,7 @@ from affectory.corpora import emorynlp, folder, iemocap, meld, msp_improv, omg
 from affectory.corpora.corpus import Corpus, CorpusError, UtteranceReading
 from affectory.corpora.description import read_description
 from affectory.corpora.layout import Layout
-from affectory.corpora.rows import media_of, read_rows
+from affectory.corpora.rows import check_rows, media_of
 from affectory.corpora.segmentation import files_below_media, segment_files
 from affectory.processes.child_processes import OnProgress
 from affectory.refusals import Refusal
@@ -116,7 +116,7 @@ def read_utterances(
     if annotations is None:
         return segment_files(corpus, media_files, workers=workers, timeout_s=timeout_s, on_progress=on_progress)
     rows, refusals = annotations
-    return read_rows(corpus, rows, refusals, media_files)
+    return check_rows(corpus, rows, refusals, media_files)
 
 
 def corpus_state(corpus: Corpus) -> str:

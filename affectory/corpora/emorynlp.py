@@ -23,7 +23,7 @@ from affectory.corpora.corpus import Corpus
 from affectory.corpora.layout import Layout
 from affectory.corpora.official import first_there, label_of
 from affectory.corpora.release_tables import check_tables, read_tables, whole_number
-from affectory.corpora.rows import Row
+from affectory.corpora.rows import UtteranceRow
 from affectory.refusals import Refusal
 from affectory.vocabulary import Split
 
@@ -39,7 +39,7 @@ _SPEAKER = r"""'[^']*'|"[^"]*\""""  # a name as Python prints it
 SPEAKERS = re.compile(rf"\[({_SPEAKER})(, ({_SPEAKER}))*\]")
 
 
-def rows(corpus: Corpus) -> tuple[list[Row], list[Refusal]]:
+def rows(corpus: Corpus) -> tuple[list[UtteranceRow], list[Refusal]]:
     """The lines of the tables, an utterance each.
 
     Splits are the official ones, `turn` is the script's number in the scene, which counts lines that are not in the

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from affectory.corpora.corpus import Corpus, CorpusError
 from affectory.corpora.layout import Layout
-from affectory.corpora.rows import Row, refuse
+from affectory.corpora.rows import UtteranceRow, refuse
 from affectory.refusals import Refusal
 from affectory.vocabulary import UTTERANCE_COLUMNS
 
@@ -28,14 +28,16 @@ def check(corpus: Corpus) -> None:
         )
 
 
-def rows(corpus: Corpus) -> tuple[list[Row], list[Refusal]] | None:
+def rows(corpus: Corpus) -> tuple[list[UtteranceRow], list[Refusal]] | None:
     """Every line of utterances.csv with as many fields as the header; the others are refusals."""
     if not corpus.table.exists():
         return None
-    whole: list[Row] = []
+    whole: list[UtteranceRow] = []
     refusals: list[Refusal] = []
     for line, fields, header in _lines(corpus):
-        row = Row(f"line {line}", dict.fromkeys(UTTERANCE_COLUMNS, "") | dict(zip(header, fields, strict=False)))
+        row = UtteranceRow(
+            f"line {line}", dict.fromkeys(UTTERANCE_COLUMNS, "") | dict(zip(header, fields, strict=False))
+        )
         if len(fields) == len(header):
             whole.append(row)
         elif fields:

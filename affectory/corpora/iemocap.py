@@ -29,7 +29,7 @@ from collections.abc import Iterator
 from affectory.corpora.corpus import Corpus, CorpusError
 from affectory.corpora.layout import Layout
 from affectory.corpora.official import bad_line, is_there, label_of, read_text, refuse_file, row_of
-from affectory.corpora.rows import NUMBER, Row, RowError, refuse
+from affectory.corpora.rows import NUMBER, RowError, UtteranceRow, refuse
 from affectory.media import MediaError
 from affectory.refusals import Refusal
 
@@ -60,13 +60,13 @@ def check(corpus: Corpus) -> None:
         )
 
 
-def rows(corpus: Corpus) -> tuple[list[Row], list[Refusal]]:
+def rows(corpus: Corpus) -> tuple[list[UtteranceRow], list[Refusal]]:
     """The lines of the label files, an utterance each, by dialogue and time.
 
     Speakers are Ses01_F .. Ses05_M, turns count a dialogue's utterances by their start, valence, arousal and dominance
     are the means of the annotators on their scale of 1 to 5.
     """
-    utterances: list[Row] = []
+    utterances: list[UtteranceRow] = []
     refusals: list[Refusal] = []
     for session, dialogue in _dialogues(corpus):
         texts = _texts(corpus, f"{RELEASE}/{session}/dialog/transcriptions/{dialogue}.txt", refusals)
@@ -103,7 +103,9 @@ def _texts(corpus: Corpus, path: str, refusals: list[Refusal]) -> dict[str, str]
     return texts
 
 
-def _rows(corpus: Corpus, session: str, dialogue: str, texts: dict[str, str], refusals: list[Refusal]) -> Iterator[Row]:
+def _rows(
+    corpus: Corpus, session: str, dialogue: str, texts: dict[str, str], refusals: list[Refusal]
+) -> Iterator[UtteranceRow]:
     """A dialogue's utterances by start; a line that cannot be one is a refusal."""
     path = f"{RELEASE}/{session}/dialog/EmoEvaluation/{dialogue}.txt"
     labelled: list[tuple[float, int, dict[str, str]]] = []  # start, line, fields

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from affectory.corpora.corpus import Corpus
-from affectory.corpora.rows import Row
+from affectory.corpora.rows import UtteranceRow
 from affectory.refusals import Refusal
 
 
@@ -15,7 +15,7 @@ class Layout:
     """One kind of corpus folder, which corpus.toml names (`layout = "meld"`).
 
     check: raises CorpusError, with the remedy, for a folder that lacks what the layout cannot do without.
-    rows: what the corpus's tables say, a Row an utterance, and a Refusal for each line or file that cannot be read;
+    rows: what the corpus's tables say, a row an utterance, and a Refusal for each line or file that cannot be read;
         None where it has no tables: then each file under media/ is segmented by voice activity.
     tree: patterns of the files and folders that the layout reads, besides those that every corpus folder may have.
     emotions: the labels of the release, of which corpus.toml may name some; None where the corpus itself decides.
@@ -25,7 +25,7 @@ class Layout:
 
     name: str
     check: Callable[[Corpus], None]
-    rows: Callable[[Corpus], tuple[list[Row], list[Refusal]] | None]
+    rows: Callable[[Corpus], tuple[list[UtteranceRow], list[Refusal]] | None]
     tree: tuple[str, ...] = ()
     emotions: tuple[str, ...] | None = None
     shared_speakers: bool = False

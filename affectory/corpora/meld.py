@@ -24,7 +24,7 @@ from affectory.corpora.corpus import Corpus
 from affectory.corpora.layout import Layout
 from affectory.corpora.official import first_there, label_of
 from affectory.corpora.release_tables import check_tables, read_tables, whole_number
-from affectory.corpora.rows import Row
+from affectory.corpora.rows import UtteranceRow
 from affectory.refusals import Refusal
 from affectory.vocabulary import Split
 
@@ -37,7 +37,7 @@ EMOTIONS = ("anger", "disgust", "fear", "joy", "neutral", "sadness", "surprise")
 SENTIMENTS = ("negative", "neutral", "positive")
 
 
-def rows(corpus: Corpus) -> tuple[list[Row], list[Refusal]]:
+def rows(corpus: Corpus) -> tuple[list[UtteranceRow], list[Refusal]]:
     """The lines of the tables, an utterance each.
 
     Splits are the official ones, speakers bear their names in the script, `turn` is the release's own number, which

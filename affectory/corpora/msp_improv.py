@@ -33,7 +33,7 @@ from affectory.corpora.corpus import Corpus, CorpusError
 from affectory.corpora.description import check_words
 from affectory.corpora.layout import Layout
 from affectory.corpora.official import bad_line, first_there, label_of, read_text, refuse_file, row_of
-from affectory.corpora.rows import NUMBER, Row, RowError, refuse
+from affectory.corpora.rows import NUMBER, RowError, UtteranceRow, refuse
 from affectory.media import MediaError
 from affectory.refusals import Refusal
 
@@ -66,7 +66,7 @@ def check(corpus: Corpus) -> None:
         )
 
 
-def rows(corpus: Corpus) -> tuple[list[Row], list[Refusal]]:
+def rows(corpus: Corpus) -> tuple[list[UtteranceRow], list[Refusal]]:
     """The lines of the label file, an utterance each, those of recording types that were not asked for left out.
 
     Speakers are F01 .. M06. A dialogue is all that a dyad said in one scenario and recording type, such as S01A-01-S:
@@ -74,7 +74,7 @@ def rows(corpus: Corpus) -> tuple[list[Row], list[Refusal]]:
     speaker has for himself.
     """
     path = first_there(corpus, LABEL_FILES) or LABEL_FILES[0]
-    utterances: list[Row] = []
+    utterances: list[UtteranceRow] = []
     refusals: list[Refusal] = []
     try:
         lines = read_text(corpus, path).split("\n")
@@ -94,7 +94,7 @@ def rows(corpus: Corpus) -> tuple[list[Row], list[Refusal]]:
 
 def _row(
     corpus: Corpus, path: str, number: int, line: str, texts: dict[str, str], refusals: list[Refusal]
-) -> Iterator[Row]:
+) -> Iterator[UtteranceRow]:
     """The utterance of a label line, or none where its recording type was not asked for. Raises RowError."""
     label = LABEL_LINE.fullmatch(line)
     parts = label and UTTERANCE.fullmatch(label["id"])

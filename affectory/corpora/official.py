@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 
 from affectory.corpora.corpus import Corpus
-from affectory.corpora.rows import Row, RowError
+from affectory.corpora.rows import RowError, UtteranceRow
 from affectory.media import MediaError
 from affectory.media.opening import check_regular
 from affectory.media.probing import locate
@@ -44,10 +44,10 @@ def first_there(corpus: Corpus, paths: Iterable[str]) -> str:
     return next((path for path in paths if is_there(corpus, path)), "")
 
 
-def row_of(path: str, line: int, **fields: str) -> Row:
+def row_of(path: str, line: int, **fields: str) -> UtteranceRow:
     """The row of a line of a text file; columns without a field are empty."""
     place = f"{PurePosixPath(path).name} line {line}"
-    return Row(place, dict.fromkeys(UTTERANCE_COLUMNS, "") | fields)
+    return UtteranceRow(place, dict.fromkeys(UTTERANCE_COLUMNS, "") | fields)
 
 
 def bad_line(expected: str, line: str) -> RowError:

@@ -30,7 +30,7 @@ from affectory.corpora.corpus import Corpus
 from affectory.corpora.layout import Layout
 from affectory.corpora.official import bad_line, first_there, is_there, label_of
 from affectory.corpora.release_tables import check_tables, read_table, read_tables
-from affectory.corpora.rows import NUMBER, Row, RowError
+from affectory.corpora.rows import NUMBER, RowError, UtteranceRow
 from affectory.refusals import Refusal
 from affectory.vocabulary import Split
 
@@ -56,7 +56,7 @@ UTTERANCE = re.compile(r"(?P<name>utterance_(?P<turn>\d{1,6}))\.mp4", re.ASCII)
 LINK = re.compile(r"[?&]v=(?P<id>[\w\-]+)", re.ASCII)
 
 
-def rows(corpus: Corpus) -> tuple[list[Row], list[Refusal]]:
+def rows(corpus: Corpus) -> tuple[list[UtteranceRow], list[Refusal]]:
     """The lines of the video tables, an utterance each, with their texts out of the transcript tables.
 
     Splits are the official ones. An utterance without a film has its text and labels alone, its times are those in the
@@ -64,8 +64,10 @@ def rows(corpus: Corpus) -> tuple[list[Row], list[Refusal]]:
     """
     refusals: list[Refusal] = []
     texts = {split: _texts(corpus, split, refusals) for split in TABLES}
-    utterances, others = read_tables(corpus, TABLES, COLUMNS, "{video}_{utterance}", partial(_utterance, corpus, texts))
-    return utterances, refusals + others
+    utterances, unusable = read_tables(
+        corpus, TABLES, COLUMNS, "{video}_{utterance}", partial(_utterance, corpus, texts)
+    )
+    return utterances, refusals + unusable
 
 
 def _texts(corpus: Corpus, split: Split, refusals: list[Refusal]) -> dict[str, str]:

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from affectory.corpora.corpus import Corpus, CorpusError
 from affectory.corpora.official import is_there, read_text, refuse_file, row_of
-from affectory.corpora.rows import Row, RowError, refuse
+from affectory.corpora.rows import RowError, UtteranceRow, refuse
 from affectory.media import MediaError
 from affectory.refusals import Refusal
 
@@ -45,13 +45,13 @@ def read_tables(
     columns: Sequence[str],
     name: str,
     fields_of: Callable[[Part, dict[str, str]], dict[str, str]],
-) -> tuple[list[Row], list[Refusal]]:
+) -> tuple[list[UtteranceRow], list[Refusal]]:
     """The rows of those of the tables {part: path} that are there, and the refusals of the lines that can be none.
 
     `fields_of` maps a part and a line's texts to a row's fields and raises RowError; `name` is what a refused line is
     called, in terms of `part` and the columns. Raises CorpusError for a table without one of `columns`.
     """
-    rows: list[Row] = []
+    rows: list[UtteranceRow] = []
     refusals: list[Refusal] = []
     for part, path in tables.items():
         for line, fields in read_table(corpus, path, columns, refusals) if is_there(corpus, path) else ():
@@ -106,10 +106,10 @@ def _check_header(corpus: Corpus, path: str, header: Sequence[str], columns: Seq
         )
 
 
-def _torn(path: str, line: int, wanted: int, fields: list[str] | None) -> Refusal:
+def _torn(path: str, line: int, n_columns: int, fields: list[str] | None) -> Refusal:
     """The refusal of a line that a missing or needless quote or comma tore apart."""
     came = "quotes that do not close" if fields is None else str(len(fields))
-    detail = f"expected {wanted} fields, came {came}; copy the table from the release again"
+    detail = f"expected {n_columns} fields, came {came}; copy the table from the release again"
     return refuse(row_of(path, line), "bad_row", detail)
 
 

@@ -24,7 +24,7 @@ TEXTS = ("dialogue_id", "speaker", "culture", "transcript", "sentiment")
 
 
 @dataclass(frozen=True)
-class Row:
+class UtteranceRow:
     """One utterance as its corpus writes it: where it stands (`line 3`) and its texts by column, all present."""
 
     place: str
@@ -40,14 +40,14 @@ class RowError(Exception):
         self.detail = detail
 
 
-def media_of(corpus: Corpus, rows: Sequence[Row]) -> list[str]:
+def media_of(corpus: Corpus, rows: Sequence[UtteranceRow]) -> list[str]:
     """The files that the rows name inside the corpus folder and that are there, in their order, each once."""
     named = dict.fromkeys(_normal(row.fields["media"]) for row in rows if row.fields["media"])
     return [media for media in named if _is_inside(media) and os.path.lexists(corpus.root / media)]
 
 
-def read_rows(
-    corpus: Corpus, rows: Sequence[Row], refusals: Sequence[Refusal], media_files: pd.DataFrame
+def check_rows(
+    corpus: Corpus, rows: Sequence[UtteranceRow], refusals: Sequence[Refusal], media_files: pd.DataFrame
 ) -> UtteranceReading:
     """The utterances of the rows, and after `refusals`, which reading the tables left, those of the rows amiss.
 
@@ -66,7 +66,7 @@ def read_rows(
     return UtteranceReading(table=utterance_table(utterances), refusals=refusals, source="annotations")
 
 
-def refuse(row: Row, reason: str, detail: str) -> Refusal:
+def refuse(row: UtteranceRow, reason: str, detail: str) -> Refusal:
     """The refusal of one row."""
     utterance_id = row.fields["utterance_id"]
     return Refusal(
@@ -78,7 +78,7 @@ def refuse(row: Row, reason: str, detail: str) -> Refusal:
     )
 
 
-def _check_id(row: Row, places: dict[str, str]) -> None:
+def _check_id(row: UtteranceRow, places: dict[str, str]) -> None:
     utterance_id = row.fields["utterance_id"]
     if not utterance_id:
         raise RowError("missing_utterance_id", "expected an utterance_id, came none; give each row its own")
@@ -88,7 +88,7 @@ def _check_id(row: Row, places: dict[str, str]) -> None:
     places[utterance_id] = row.place
 
 
-def _utterance(row: Row, corpus: Corpus, files: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def _utterance(row: UtteranceRow, corpus: Corpus, files: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """A row's values in their types. Raises RowError."""
     fields = row.fields
     media, duration_s = _media(fields["media"], corpus, files)

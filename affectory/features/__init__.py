@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from affectory.features.bert import Bert
 from affectory.features.compare import Compare
 from affectory.features.egemaps import Egemaps
@@ -41,18 +43,25 @@ DEFAULT_SETS: dict[Modality, str] = {
 }
 
 
+# Sets around any model that its user names, `bert:<folder or hub name>`: prefix -> the set of a model.
+MODEL_SETS: dict[str, Callable[[str], FeatureSet]] = {"bert": Bert}
+
+
 def find_feature_set(name: str) -> FeatureSet:
-    """A name of FEATURE_SETS or `bert:<folder or hub name>`; raises ValueError listing what there is."""
-    if name.startswith("bert:"):
-        return Bert(name.removeprefix("bert:"))
+    """A name of FEATURE_SETS or `<prefix>:<model>` of MODEL_SETS; raises ValueError listing what there is."""
+    prefix, _, model = name.partition(":")
+    if prefix in MODEL_SETS and model:
+        return MODEL_SETS[prefix](model)
     if name not in FEATURE_SETS:
-        raise ValueError(f"no feature set {name!r}; there are {sorted(FEATURE_SETS)} and bert:<folder or hub name>")
+        of_models = ", ".join(f"{prefix}:<folder or hub name>" for prefix in MODEL_SETS)
+        raise ValueError(f"no feature set {name!r}; there are {sorted(FEATURE_SETS)} and {of_models}")
     return FEATURE_SETS[name]
 
 
 __all__ = [
     "DEFAULT_SETS",
     "FEATURE_SETS",
+    "MODEL_SETS",
     "FeatureRow",
     "FeatureSet",
     "FeatureSetError",

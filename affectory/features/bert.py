@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from affectory.features.feature_set import REMEDY, FeatureRow, FeatureSetError, Segment, installed
-from affectory.features.text import LONGEST, rows_from_text, transcript_source, weights_sha256
+from affectory.features.text import LONGEST, rows_from_text, safetensors_sha256, transcript_source
 from affectory.vocabulary import Modality
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Bert:
 
     @property
     def version(self) -> str:
-        return f"1, {installed('transformers')}, weights {weights_sha256(_folder(self.model))}"
+        return f"1, {installed('transformers')}, weights {safetensors_sha256(_folder(self.model))}"
 
     @property
     def options(self) -> Mapping[str, object]:

@@ -50,7 +50,7 @@ class Progress:
 class Extraction:
     """What an extraction left: the parts to load in the order of the segments, counts, faults.
 
-    `n_reused` were known or already in staging. Faults of what is known already are not told again.
+    `n_reused` were stored or in staging already. Faults of what is stored already are not among the refusals.
     """
 
     parts: list[Path]
@@ -99,23 +99,23 @@ def extract(
     feature_set: FeatureSet,
     *,
     staging: Path,
-    known: Collection[str] = (),
+    stored_fingerprints: Collection[str] = (),
     workers: int = 0,
     timeout_s: float = 60.0,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Extraction:
-    """Extract what is neither `known` (stored fingerprints) nor in staging; one part an utterance.
+    """Extract what is neither stored (by its fingerprint) nor in staging; one part an utterance.
 
     `workers` processes (0: one a CPU core); textual sets run in this process, in batches. A task may take `timeout_s`
     and TIMEOUT_PER_MEDIA_S for each second of its utterances. Faults of single utterances become missing rows and
     refusals; raises FeatureSetError where the set cannot be used at all, OSError where parts cannot be written.
     """
-    begun, known = time.monotonic(), frozenset(known)
+    started_s, stored = time.monotonic(), frozenset(stored_fingerprints)
     folder = staging / feature_set.name
     folder.mkdir(parents=True, exist_ok=True)
     _sweep(folder)
-    marks = ((segment, fingerprint(feature_set, segment)) for segment in segments)
-    jobs = [_Job(segment, mark, folder) for segment, mark in marks if mark not in known]
+    jobs = [_Job(segment, fingerprint(feature_set, segment), folder) for segment in segments]
+    jobs = [job for job in jobs if job.fingerprint not in stored]
     todo = [job for job in jobs if not job.is_done()]
     meter = _Meter(len(todo), on_progress)
     if feature_set.modality is Modality.TEXTUAL:
@@ -132,7 +132,7 @@ def extract(
             for job, path in zip(jobs, results, strict=True)
             if path in (job.refused_part, job.failed_part)
         ],
-        seconds=time.monotonic() - begun,
+        seconds=time.monotonic() - started_s,
     )
 
 
@@ -163,16 +163,16 @@ class _Meter:
 
     def __init__(self, total: int, report: Callable[[Progress], None] | None) -> None:
         self.total, self.done, self._report = total, 0, report
-        self._begun = self._told = time.monotonic()
+        self._started_s = self._reported_s = time.monotonic()
 
     def advance(self, count: int = 1) -> None:
         self.done += count
-        now = time.monotonic()
+        now_s = time.monotonic()
         last = self.done == self.total
-        if self._report is None or (now - self._told < PROGRESS_EVERY_S and not last):
+        if self._report is None or (now_s - self._reported_s < PROGRESS_EVERY_S and not last):
             return
-        self._told = now
-        rate = self.done / max(now - self._begun, 1e-9)
+        self._reported_s = now_s
+        rate = self.done / max(now_s - self._started_s, 1e-9)
         self._report(Progress(self.done, self.total, rate, (self.total - self.done) / rate if rate else 0.0))
 
 
@@ -264,17 +264,17 @@ def _chunks(jobs: Sequence[_Job], workers: int) -> list[list[_Job]]:
     size = max(1, min(TASK_UTTERANCES, ceil(len(jobs) / (4 * workers))))
     ordered = sorted(jobs, key=lambda job: (str(job.segment.media or ""), job.segment.start_s))
     tasks: list[list[_Job]] = [[]]
-    for job in ordered:
+    for next_job in ordered:
         task = tasks[-1]
-        same_file = bool(task) and task[-1].segment.media == job.segment.media
-        speech_s = sum(each.length_s for each in task)
+        same_file = bool(task) and task[-1].segment.media == next_job.segment.media
+        speech_s = sum(job.length_s for job in task)
         if same_file:
             full = len(task) >= size and speech_s >= SPEECH_PER_DEPTH * task[0].segment.start_s
         else:
             full = len(task) >= size / 2
         if full:
             tasks.append(task := [])
-        task.append(job)
+        task.append(next_job)
     return sorted(tasks, key=lambda task: -sum(job.length_s for job in task))
 
 
@@ -290,7 +290,7 @@ def _extract_jobs(feature_set: FeatureSet, jobs: Sequence[_Job], done: Callable[
 
 
 def _rows(feature_set: FeatureSet, segments: Sequence[Segment]) -> Iterator[FeatureRow]:
-    """Every segment's row. A fault in a group is laid at no one's door: what is left is done one by one."""
+    """Every segment's row. Where a group fails, no one knows whose fault it was: the rest of it is done one by one."""
     pending = {segment.utterance_id: segment for segment in segments}
     try:
         for row in feature_set.extract(segments):

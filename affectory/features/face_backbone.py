@@ -46,8 +46,8 @@ class FaceBackbone:
     @property
     def version(self) -> str:
         """Names the weights by their sha256, for which their file is needed: raises FeatureSetError without it."""
-        drawn = f"random weights of seed {SEED}, {installed('torch')}"
-        weights = drawn if self.random else f"weights {_sha256(self.backbone)}"
+        untrained = f"random weights of seed {SEED}, {installed('torch')}"
+        weights = untrained if self.random else f"weights {_sha256(self.backbone)}"
         return f"1, {installed('torchvision')}, faces {FACES.version}, {weights}"
 
     @property
@@ -60,11 +60,11 @@ class FaceBackbone:
     def extract(self, segments: Sequence[Segment]) -> Iterator[FeatureRow]:
         network = _network(self.backbone, self.random)  # first, for without weights no film need be read
         for row in FACES.extract(segments):
-            frames = encode(row.frames, network) if row.valid else np.empty((0, self.width), np.float32)
+            frames = encode_pictures(row.frames, network) if row.valid else np.empty((0, self.width), np.float32)
             yield replace(row, frames=frames)
 
 
-def encode(frames: np.ndarray, network: nn.Module) -> np.ndarray:
+def encode_pictures(frames: np.ndarray, network: nn.Module) -> np.ndarray:
     """Rows of `faces` [T, 112 * 112 * 3] -> float32 [T, D], in one forward pass."""
     import torch
 

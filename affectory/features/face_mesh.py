@@ -45,10 +45,10 @@ class FaceMesh:
 class _Meshes:
     """All meshes of an utterance."""
 
-    kept: list[np.ndarray] = field(default_factory=list)
+    meshes: list[np.ndarray] = field(default_factory=list)
 
     def keep(self, time_s: float, rgb: np.ndarray, mesh: np.ndarray) -> None:
-        self.kept.append(mesh)
+        self.meshes.append(mesh)
 
     def frames(self) -> np.ndarray:
-        return describe_faces(np.stack(self.kept))
+        return describe_faces(np.stack(self.meshes))

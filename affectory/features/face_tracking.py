@@ -60,15 +60,15 @@ def rows_from_faces(
     Missing, with its reason, is what has no film, no face, or a face in too few frames. Raises MediaError where the
     file cannot be decoded, FeatureSetError without the engine.
     """
-    seen = []
+    filmed = []
     for segment in segments:
         if segment.media is None:
             yield missing_row(segment.utterance_id, width, "no_media", "the utterance names no media file")
         elif not segment.has_video:
             yield missing_row(segment.utterance_id, width, "no_video_track", f"{segment.media.name} has no video track")
         else:
-            seen.append(segment)
-    yield from _rows(seen, width, new_keeper)
+            filmed.append(segment)
+    yield from _rows(filmed, width, new_keeper)
 
 
 @dataclass
@@ -92,15 +92,15 @@ class _Watch:
 
     def row(self, width: int) -> FeatureRow:
         utterance_id, coverage = self.segment.utterance_id, self.faces / self.sampled
-        counted = f"{self.faces} faces in {self.sampled} frames"
+        count = f"{self.faces} faces in {self.sampled} frames"
         # One step of grace: the last sampling point lies up to a step before the end.
         if (share := decoded_share(self.segment, (self.sampled + 1) / RATE_HZ)) < LEAST_DECODED:
             detail = f"the pictures end after {share:.0%} of the utterance; copy the file again or correct its times"
             return missing_row(utterance_id, width, "pictures_cut_short", detail, refused=True)
         if not self.faces:
-            return missing_row(utterance_id, width, "no_face", counted)
+            return missing_row(utterance_id, width, "no_face", count)
         if coverage < LEAST_COVERAGE:
-            detail = f"{counted}; at least {LEAST_COVERAGE:.0%} are needed"
+            detail = f"{count}; at least {LEAST_COVERAGE:.0%} are needed"
             return missing_row(utterance_id, width, "too_few_faces", detail, coverage)
         return FeatureRow(utterance_id, self.keeper.frames(), coverage=coverage)
 
@@ -115,23 +115,23 @@ def _rows(segments: Sequence[Segment], width: int, new_keeper: Callable[[Segment
     assert path is not None
     ordered = sorted(segments, key=lambda segment: segment.start_s)
     open_now: dict[int, _Watch] = {}
-    begun: set[int] = set()
+    started: set[int] = set()
     idle = _idle_trackers()
     for index, time_s, rgb in read_frame_spans(path, [(s.start_s, s.end_s) for s in ordered], RATE_HZ):
-        if index not in begun:
-            for over in [other for other, watch in open_now.items() if watch.is_over(time_s)]:
-                watch = open_now.pop(over)
+        if index not in started:
+            for ended in [number for number, watch in open_now.items() if watch.is_over(time_s)]:
+                watch = open_now.pop(ended)
                 idle.append(watch.tracker)
                 yield watch.row(width)
             tracker = idle.pop() if idle else _Tracker()
             tracker.forget()
             open_now[index] = _Watch(ordered[index], tracker, new_keeper(ordered[index]))
-            begun.add(index)
+            started.add(index)
         open_now[index].look(time_s, rgb)
     for watch in open_now.values():
         idle.append(watch.tracker)
         yield watch.row(width)
-    for segment in (segment for index, segment in enumerate(ordered) if index not in begun):
+    for segment in (segment for index, segment in enumerate(ordered) if index not in started):
         detail = "the video track has no frame within the utterance; copy the file again or correct its times"
         yield missing_row(segment.utterance_id, width, "no_frames", detail, refused=True)
 
@@ -148,8 +148,8 @@ class _Tracker:
         """Lose the tracked face by showing a blank picture: 2 ms, where a reset of the graph costs 20."""
         if self._engine is not None:
             with _quiet():
-                found = self._engine.process(self._BLANK)
-                if found.multi_face_landmarks:  # pyright: ignore[reportAttributeAccessIssue]
+                result = self._engine.process(self._BLANK)
+                if result.multi_face_landmarks:  # pyright: ignore[reportAttributeAccessIssue]
                     self._engine.reset()
 
     def find(self, rgb: np.ndarray) -> np.ndarray | None:
@@ -203,12 +203,12 @@ def _without_pyplot() -> Iterator[None]:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep what the C++ engine writes to descriptor 2 (a warning for each model it opens) out of the log."""
-    kept = os.dup(2)
+    stderr = os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(nowhere, 2)
         yield
     finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+        os.dup2(stderr, 2)
+        os.close(stderr)
         os.close(nowhere)

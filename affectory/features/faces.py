@@ -36,7 +36,7 @@ from affectory.features.face_tracking import LEAST_COVERAGE, RATE_HZ, rows_from_
 from affectory.features.feature_set import FeatureRow, Segment, installed, media_source
 from affectory.vocabulary import Modality
 
-Kept = TypeVar("Kept")
+Picture = TypeVar("Picture")
 
 BINS = 16
 SIZE = 112  # pixels, both ways
@@ -83,11 +83,11 @@ def crop_face(rgb: np.ndarray, points: np.ndarray) -> np.ndarray:
     import cv2
 
     scale, rotation, shift = (part[0] for part in umeyama(points[None], FIVE))
-    if (times := int(1 / scale)) > 1:  # averaged first: sampling every third pixel would make noise of hair and skin
-        height, width = rgb.shape[0] // times, rgb.shape[1] // times
-        rgb = cv2.resize(rgb[: height * times, : width * times], (width, height), interpolation=cv2.INTER_AREA)
-        shift = shift + scale * rotation @ np.full(2, (times - 1) / 2)  # a small pixel's middle lies amid large ones
-        scale = scale * times
+    if (factor := int(1 / scale)) > 1:  # averaged first: sampling every third pixel would make noise of hair and skin
+        height, width = rgb.shape[0] // factor, rgb.shape[1] // factor
+        rgb = cv2.resize(rgb[: height * factor, : width * factor], (width, height), interpolation=cv2.INTER_AREA)
+        shift = shift + scale * rotation @ np.full(2, (factor - 1) / 2)  # a small pixel's middle lies amid large ones
+        scale = scale * factor
     return cv2.warpAffine(rgb, np.column_stack([scale * rotation, shift]), (SIZE, SIZE))
 
 
@@ -101,26 +101,26 @@ def five_points(mesh: np.ndarray) -> np.ndarray:
     return five[:, :2] * [1.0, -1.0]
 
 
-class Bins(Generic[Kept]):
-    """What an utterance's bins show: of each, what came nearest to its centre so far."""
+class Bins(Generic[Picture]):
+    """The bins of an utterance and what each shows: of all that was offered, what is nearest to its centre in time."""
 
     def __init__(self, start_s: float, end_s: float) -> None:
         step_s = (end_s - start_s) / BINS
         self.centres_s = start_s + (np.arange(BINS) + 0.5) * step_s
         self.nearest_s = np.full(BINS, max(step_s / 2, 1 / RATE_HZ) + 1e-6)  # what comes nearer than that is taken
-        self.kept: dict[int, Kept] = {}
+        self.nearest: dict[int, Picture] = {}
 
-    def offer(self, time_s: float, make: Callable[[], Kept]) -> None:
+    def offer(self, time_s: float, make: Callable[[], Picture]) -> None:
         """What `make` gives goes to the bins that it is the nearest of; it is not made where there are none."""
         away_s = np.abs(self.centres_s - time_s)
         nearer = away_s < self.nearest_s
         if nearer.any():
-            self.kept |= dict.fromkeys(np.flatnonzero(nearer).tolist(), make())
+            self.nearest |= dict.fromkeys(np.flatnonzero(nearer).tolist(), make())
             self.nearest_s[nearer] = away_s[nearer]
 
-    def in_order(self) -> list[Kept]:
-        """Of the bins that show something, at most 16, in order of time."""
-        return [self.kept[number] for number in sorted(self.kept)]
+    def in_order(self) -> list[Picture]:
+        """What the bins show, in order of time; at most 16, for a bin without a face shows nothing."""
+        return [self.nearest[number] for number in sorted(self.nearest)]
 
 
 class _Crops:

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
@@ -27,14 +28,7 @@ COLUMNS: tuple[str, ...] = (
     *(f"AU{unit:02d}_r" for unit in INTENSITIES),
     *(f"AU{unit:02d}_c" for unit in PRESENCES),
     *("pose_Rx", "pose_Ry", "pose_Rz"),  # radians
-    *(
-        "gaze_0_x",
-        "gaze_0_y",
-        "gaze_0_z",
-        "gaze_1_x",
-        "gaze_1_y",
-        "gaze_1_z",
-    ),  # unit vectors, left eye in the image first
+    *(f"gaze_{eye}_{axis}" for eye in (0, 1) for axis in "xyz"),  # unit vectors, left eye in the image first
 )
 _GATES = ("timestamp", "confidence", "success")
 
@@ -50,6 +44,7 @@ class OpenfaceCsv:
     The CSVs lie in `openface/` in the corpus folder, or else in `folder`, where our own runs of OpenFace leave them.
     """
 
+    with_crops: ClassVar[bool] = False  # whether a run of OpenFace is to write crops beside the table
     folder: Path | None = None
     name: str = "openface"
     modality: Modality = Modality.VISUAL
@@ -67,6 +62,10 @@ class OpenfaceCsv:
     def source(self, segment: Segment) -> tuple[object, ...]:
         path = self.csv_of(segment)
         return (*media_source(segment), _sha256(path, *_stamp(path)) if path else None)
+
+    def needs_a_run(self, segment: Segment) -> bool:
+        """Whether OpenFace has to be run on the segment's media file before there is anything to read."""
+        return self.csv_of(segment) is None
 
     def csv_of(self, segment: Segment) -> Path | None:
         """The CSV of the segment's media file, if there is one.
@@ -110,13 +109,13 @@ def _row(utterance_id: str, frames: np.ndarray, n_rows: int, name: str) -> Featu
     width = len(COLUMNS)
     if not n_rows:
         return missing_row(utterance_id, width, "no_frames", f"{name} has no row within the utterance")
-    counted = f"{len(frames)} faces in {n_rows} frames"
+    count = f"{len(frames)} faces in {n_rows} frames"
     coverage = len(frames) / n_rows
     if not len(frames):
-        return missing_row(utterance_id, width, "no_face", counted)
+        return missing_row(utterance_id, width, "no_face", count)
     if coverage < LEAST_COVERAGE:
         return missing_row(
-            utterance_id, width, "too_few_faces", f"{counted}; at least {LEAST_COVERAGE:.0%} are needed", coverage
+            utterance_id, width, "too_few_faces", f"{count}; at least {LEAST_COVERAGE:.0%} are needed", coverage
         )
     if not np.isfinite(frames).all():
         detail = f"{name} has NaN or infinity in frames that it calls successful"
@@ -143,22 +142,22 @@ def _read(path: Path, _mtime_ns: int, _size: int) -> tuple[np.ndarray, np.ndarra
     try:
         with path.open(encoding="utf-8", newline="") as file:
             header = [name.strip() for name in next(csv.reader(file), [])]
-            wanted = [*_GATES, *COLUMNS, *(["face_id"] if "face_id" in header else [])]
-            if absent := [name for name in wanted if name not in header]:
+            columns = [*_GATES, *COLUMNS, *(["face_id"] if "face_id" in header else [])]
+            if absent := [name for name in columns if name not in header]:
                 raise OpenfaceCsvError(
                     f"{path.name} lacks {len(absent)} columns of OpenFace ({', '.join(absent[:3])}...); "
                     "write it with FeatureExtraction -pose -gaze -aus"
                 )
-            places = [header.index(name) for name in wanted]
-            table = np.loadtxt(file, delimiter=",", usecols=places, ndmin=2)
+            positions = [header.index(name) for name in columns]
+            table = np.loadtxt(file, delimiter=",", usecols=positions, ndmin=2)
     except (ValueError, UnicodeDecodeError) as error:
         if isinstance(error, OpenfaceCsvError):
             raise
         raise OpenfaceCsvError(f"{path.name} is not a complete OpenFace CSV ({error}); write it again") from error
-    if "face_id" in wanted and len(table):
+    if "face_id" in columns and len(table):
         success, face = table[:, 2], table[:, -1]
         faces = np.unique(face)
-        table = table[face == max(faces, key=lambda one: success[face == one].sum())]
+        table = table[face == max(faces, key=lambda number: success[face == number].sum())]
     return table[:, : len(_GATES)], table[:, len(_GATES) : len(_GATES) + len(COLUMNS)]
 
 

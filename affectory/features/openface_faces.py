@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -47,6 +47,7 @@ class OpenfaceFaces:
     Beside the corpus, or else in `folder`, as of OpenfaceCsv.
     """
 
+    with_crops: ClassVar[bool] = True
     folder: Path | None = None
     name: str = "openface_faces"
     modality: Modality = Modality.VISUAL
@@ -65,14 +66,19 @@ class OpenfaceFaces:
     def tables(self) -> OpenfaceCsv:
         return OpenfaceCsv(self.folder)
 
+    def needs_a_run(self, segment: Segment) -> bool:
+        """As of OpenfaceCsv, and where a run of our own made the table alone; the corpus's own tables are left so."""
+        csv = self.tables.csv_of(segment)
+        return csv is None or (self.folder in csv.parents and not crops_of(csv).is_dir())
+
     def source(self, segment: Segment) -> tuple[object, ...]:
         """The content of the pictures that are taken: the size of a .bmp tells nothing of what it shows."""
         try:
             crops = _crops(segment, self.tables)
         except OpenfaceCsvError:  # the table, whose digest is here, is to blame
             crops = None
-        taken = [crops.n_there, *map(_digest, crops.taken)] if crops else None
-        return (*self.tables.source(segment), taken)
+        pictures = [crops.n_pictured, *map(_digest, crops.pictures)] if crops else None
+        return (*self.tables.source(segment), pictures)
 
     def extract(self, segments: Sequence[Segment]) -> Iterator[FeatureRow]:
         for segment in segments:
@@ -84,12 +90,15 @@ class OpenfaceFaces:
             reason, detail = _lack(crops, segment)
             if crops is None or reason:
                 return missing_row(segment.utterance_id, self.width, reason, detail, crops.coverage if crops else 0.0)
-            frames = as_frames([read_picture(path) for path in crops.taken])
+            frames = as_frames([read_picture(path) for path in crops.pictures])
         except OpenfaceCsvError as error:
             return missing_row(segment.utterance_id, self.width, "bad_openface_csv", str(error), refused=True)
         except OpenfacePictureError as error:
             return missing_row(segment.utterance_id, self.width, "bad_openface_face", str(error), refused=True)
         return FeatureRow(segment.utterance_id, frames, coverage=crops.coverage)
+
+
+OpenfaceSet = OpenfaceCsv | OpenfaceFaces  # those that OpenFace may have to be run for first
 
 
 @dataclass(frozen=True)
@@ -98,12 +107,12 @@ class _Crops:
 
     n_rows: int  # of the table
     n_sure: int  # of them, those with a face
-    n_there: int  # of them, those with a picture
-    taken: list[Path]  # a picture a bin, in order of time
+    n_pictured: int  # of them, those with a picture
+    pictures: list[Path]  # a picture a bin, in order of time
 
     @property
     def coverage(self) -> float:
-        return self.n_there / self.n_rows if self.n_rows else 0.0
+        return self.n_pictured / self.n_rows if self.n_rows else 0.0
 
 
 def crops_of(csv: Path) -> Path:
@@ -121,12 +130,12 @@ def _crops(segment: Segment, tables: OpenfaceCsv) -> _Crops | None:
     end_s = _end_of(table) if segment.end_s is None else segment.end_s
     within = table[(table["timestamp"] >= segment.start_s) & (table["timestamp"] < end_s)]
     sure = within[(within["success"] == 1) & (within["confidence"] >= LEAST_CONFIDENCE)]
-    bins, n_there = Bins[Path](segment.start_s, end_s), 0
+    bins, n_pictured = Bins[Path](segment.start_s, end_s), 0
     for time_s, face, frame in zip(sure["timestamp"], sure["face_id"], sure["frame"], strict=True):
         if path := _picture(folder, int(face), int(frame)):
-            n_there += 1
+            n_pictured += 1
             bins.offer(time_s, lambda path=path: path)
-    return _Crops(len(within), len(sure), n_there, bins.in_order())
+    return _Crops(len(within), len(sure), n_pictured, bins.in_order())
 
 
 def _lack(crops: _Crops | None, segment: Segment) -> tuple[str, str]:
@@ -138,11 +147,11 @@ def _lack(crops: _Crops | None, segment: Segment) -> tuple[str, str]:
         return "no_frames", f"{name}.csv has no row within the utterance"
     if not crops.n_sure:
         return "no_face", f"0 faces in {crops.n_rows} frames"
-    if not crops.n_there:
+    if not crops.n_pictured:
         return "no_openface_faces", f"{name}_aligned has no picture of {crops.n_sure} frames with a face"
     if crops.coverage < LEAST_COVERAGE:
-        counted = f"pictures of {crops.n_there} faces in {crops.n_rows} frames"
-        return "too_few_faces", f"{counted}; at least {LEAST_COVERAGE:.0%} are needed"
+        count = f"pictures of {crops.n_pictured} faces in {crops.n_rows} frames"
+        return "too_few_faces", f"{count}; at least {LEAST_COVERAGE:.0%} are needed"
     return "", ""
 
 
@@ -162,9 +171,9 @@ def _read(path: Path, _mtime_ns: int, _size: int) -> pd.DataFrame:
     """COLUMNS and face_id (0 where OpenFace looked for one face alone) of the face with the most successful rows."""
     import pandas as pd
 
-    wanted = (*COLUMNS, "face_id")
+    columns = (*COLUMNS, "face_id")
     try:
-        table = pd.read_csv(path, usecols=lambda name: name.strip() in wanted, dtype=np.float64, skipinitialspace=True)
+        table = pd.read_csv(path, usecols=lambda name: name.strip() in columns, dtype=np.float64, skipinitialspace=True)
     except ValueError as error:  # pandas' own are of this kind
         raise OpenfaceCsvError(f"{path.name} is not a complete OpenFace CSV ({error}); write it again") from error
     table.columns = table.columns.str.strip()
@@ -172,7 +181,7 @@ def _read(path: Path, _mtime_ns: int, _size: int) -> pd.DataFrame:
         raise OpenfaceCsvError(f"{path.name} lacks OpenFace's columns {', '.join(absent)}; write it again")
     if table[["frame", "timestamp", "success"]].isna().to_numpy().any():
         raise OpenfaceCsvError(f"{path.name} is not a complete OpenFace CSV (a row is cut short); write it again")
-    table = table.reindex(columns=wanted).fillna({"face_id": 0})
+    table = table.reindex(columns=columns).fillna({"face_id": 0})
     _, number = np.unique(table["face_id"].to_numpy(), return_inverse=True)
     successes = np.bincount(number, weights=table["success"].to_numpy(), minlength=1)
     return table.loc[number == successes.argmax()]

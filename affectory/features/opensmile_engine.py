@@ -61,10 +61,10 @@ def _configurations() -> Path:
 
 @cache
 def _package() -> Path:
-    found = find_spec("opensmile")  # does not import it
-    if found is None or found.origin is None:
+    specification = find_spec("opensmile")  # does not import it
+    if specification is None or specification.origin is None:
         raise FeatureSetError(f"opensmile is not installed: {REMEDY}")
-    return Path(found.origin).parent
+    return Path(specification.origin).parent
 
 
 @cache

@@ -45,7 +45,7 @@ class ReadyMade:
 
 @dataclass
 class ReadyMadeReading:
-    """What a ready-made file became: a part to load (None: all known already, or refused whole) and the faults."""
+    """What a ready-made file became: a part to load (None: all stored already, or refused whole) and the faults."""
 
     part: Path | None = None
     n_valid: int = 0
@@ -73,31 +73,31 @@ def refuse_misnamed(corpus_root: Path) -> list[Refusal]:
 
 
 def read_ready_made(
-    ready_made: ReadyMade, utterance_ids: Sequence[str], *, staging: Path, known: Collection[str] = ()
+    ready_made: ReadyMade, utterance_ids: Sequence[str], *, staging: Path, stored_fingerprints: Collection[str] = ()
 ) -> ReadyMadeReading:
     """Check a file and write its rows as one part: a row for each of `utterance_ids`, missing where there is none.
 
-    Nothing is read when every row's fingerprint (file digest and utterance) is in `known`.
+    Nothing is read when every row's fingerprint (file digest and utterance) is in `stored_fingerprints`.
     """
     digest = _sha256(ready_made.path)
-    marks = {utterance_id: _fingerprint(ready_made, digest, utterance_id) for utterance_id in utterance_ids}
-    if all(mark in known for mark in marks.values()):
+    fingerprints = {utterance_id: _row_fingerprint(ready_made, digest, utterance_id) for utterance_id in utterance_ids}
+    if all(fingerprint in stored_fingerprints for fingerprint in fingerprints.values()):
         return ReadyMadeReading()
     check = _Check(ready_made, digest, set(utterance_ids))
     part = staging / ready_made.feature_set / f"ready-made-{digest[:32]}.parquet"
     part.parent.mkdir(parents=True, exist_ok=True)
     temporary = part.with_name(f".{part.name}.{os.getpid()}")
     try:
-        _write(temporary, check, marks)
+        _write(temporary, check, fingerprints)
         temporary.replace(part)
     except ReadyMadeError as error:
         return ReadyMadeReading(refusals=[check.refusal("ready_made_refused", str(error))])
     finally:
         temporary.unlink(missing_ok=True)
-    return ReadyMadeReading(part, check.n_valid, len(marks) - check.n_valid, check.refusals)
+    return ReadyMadeReading(part, check.n_valid, len(fingerprints) - check.n_valid, check.refusals)
 
 
-def _write(path: Path, check: _Check, marks: dict[str, str]) -> None:
+def _write(path: Path, check: _Check, fingerprints: dict[str, str]) -> None:
     """Stream the checked rows to `path`, then the missing ones. Raises ReadyMadeError where no row can be used."""
     try:
         with pq.ParquetFile(check.ready_made.path) as file:
@@ -105,11 +105,11 @@ def _write(path: Path, check: _Check, marks: dict[str, str]) -> None:
             with path.open("wb") as target, pq.ParquetWriter(target, part_schema(width), compression="none") as writer:
                 for batch in file.iter_batches(BATCH_ROWS, columns=["utterance_id", "frames"]):
                     rows = list(check.rows(batch, width))
-                    writer.write_table(part_table(rows, [marks[row.utterance_id] for row in rows], width))
+                    writer.write_table(part_table(rows, [fingerprints[row.utterance_id] for row in rows], width))
                 if not check.n_valid:
                     raise ReadyMadeError(check.nothing_usable())
                 rest = check.missing_rows(width)
-                writer.write_table(part_table(rest, [marks[row.utterance_id] for row in rest], width))
+                writer.write_table(part_table(rest, [fingerprints[row.utterance_id] for row in rest], width))
             with path.open("rb") as target:
                 os.fsync(target.fileno())
     except (pa.ArrowException, OSError) as error:
@@ -120,13 +120,17 @@ def _write(path: Path, check: _Check, marks: dict[str, str]) -> None:
 
 @dataclass
 class _Check:
-    """One file's rows under examination: `expected` shrinks, faults gather."""
+    """One file's rows under examination.
+
+    expected: the utterances that have no usable row yet; read_ids: those that a row was read of; faults: the reason and
+    detail of each row that cannot be used.
+    """
 
     ready_made: ReadyMade
     digest: str
     expected: set[str]
     n_valid: int = 0
-    seen: set[str] = field(default_factory=set)
+    read_ids: set[str] = field(default_factory=set)
     refusals: list[Refusal] = field(default_factory=list)
     faults: dict[str, tuple[str, str]] = field(default_factory=dict)
 
@@ -139,7 +143,7 @@ class _Check:
             if fault:
                 self.refusals.append(self.refusal(*fault, utterance_id))
                 continue
-            self.seen.add(utterance_id)
+            self.read_ids.add(utterance_id)
             frames = _frames(cell, width)
             if isinstance(frames, tuple):
                 self.faults[utterance_id] = frames
@@ -150,7 +154,7 @@ class _Check:
                 yield FeatureRow(utterance_id, frames)
 
     def _identity_fault(self, utterance_id: str) -> tuple[str, str] | None:
-        if utterance_id in self.seen:
+        if utterance_id in self.read_ids:
             return "duplicate_utterance_id", "a second row for this utterance; the first one counts"
         if utterance_id not in self.expected:
             return "unknown_utterance_id", "the corpus has no such utterance; correct the id or remove the row"
@@ -160,7 +164,7 @@ class _Check:
         """What the file did not give: refused rows, empty ones and absent ones."""
         rows = []
         for utterance_id in sorted(self.expected):
-            absent = "no_frames_given" if utterance_id in self.seen else "not_in_ready_made"
+            absent = "no_frames_given" if utterance_id in self.read_ids else "not_in_ready_made"
             reason, detail = self.faults.get(
                 utterance_id, (absent, f"{self.ready_made.path.name} has no frames for it")
             )
@@ -173,11 +177,11 @@ class _Check:
         return f"{self.ready_made.path.name} has no usable row for {len(self.expected)} utterances: {counted}"
 
     def refusal(self, reason: str, detail: str, utterance_id: str | None = None) -> Refusal:
-        named = f"{self.ready_made.path.name}, utterance {utterance_id}: {detail}" if utterance_id else detail
+        message = f"{self.ready_made.path.name}, utterance {utterance_id}: {detail}" if utterance_id else detail
         return Refusal(
             stage=f"{self.ready_made.modality}_features",
             reason=reason,
-            detail=named,
+            detail=message,
             media=f"features/{self.ready_made.path.name}",
             utterance_id=utterance_id,
             sha256=self.digest,
@@ -215,9 +219,9 @@ def _frames(cell: pa.ListScalar, width: int) -> np.ndarray | tuple[str, str]:
     """Float32 [T, width], T = 0 for an empty or null cell; (reason, detail) where it cannot be used."""
     if not cell.is_valid or not len(cell.values):
         return np.empty((0, width), np.float32)
-    found = set(pc.call_function("list_value_length", [cell.values]).unique().to_pylist())
-    if found != {width}:
-        odd = ", ".join(sorted("null" if count is None else str(count) for count in found - {width}))
+    widths = set(pc.call_function("list_value_length", [cell.values]).unique().to_pylist())
+    if widths != {width}:
+        odd = ", ".join(sorted("null" if count is None else str(count) for count in widths - {width}))
         return "wrong_width", f"frames of {width} values expected, found {odd}"
     with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite and is refused below
         values = cell.values.flatten().to_numpy(zero_copy_only=False).astype(np.float32).reshape(-1, width)
@@ -226,7 +230,7 @@ def _frames(cell: pa.ListScalar, width: int) -> np.ndarray | tuple[str, str]:
     return values
 
 
-def _fingerprint(ready_made: ReadyMade, digest: str, utterance_id: str) -> str:
+def _row_fingerprint(ready_made: ReadyMade, digest: str, utterance_id: str) -> str:
     parts = [utterance_id, "ready-made", ready_made.feature_set, digest]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 

@@ -49,7 +49,7 @@ def _row(utterance_id: str, frames: np.ndarray, width: int) -> FeatureRow:
 
 
 @lru_cache(maxsize=4)
-def weights_sha256(folder: Path) -> str:
+def safetensors_sha256(folder: Path) -> str:
     """Over all .safetensors files of a folder in name order; of one file, exactly its sha256."""
     digest = hashlib.sha256()
     for path in sorted(folder.glob("*.safetensors")):
@@ -61,7 +61,7 @@ def weights_sha256(folder: Path) -> str:
 
 def check_weights(folder: Path, sha256: str, name: str) -> None:
     """Raises FeatureSetError where the weights in `folder` are not those of `sha256`."""
-    if (found := weights_sha256(folder)) != sha256:
+    if (actual := safetensors_sha256(folder)) != sha256:
         raise FeatureSetError(
-            f"the weights of {name} are not the expected ones: sha256 {sha256} expected, {found} found; reinstall it"
+            f"the weights of {name} are not the expected ones: sha256 {sha256} expected, {actual} found; reinstall it"
         )

@@ -55,7 +55,7 @@ def read_frame_spans(path: Path, spans: Sequence[Span], rate_hz: float) -> Itera
             raise MediaError("no_video_track", f"{path.name}: expected pictures, came a file without a video track")
         for run in _runs(spans, container):
             frames = _frames_from(container, stream, run[0][1] - HOLD_S)
-            yield from _sample(run, _shown(frames, _step_s(stream)), rate_hz)
+            yield from _sample(run, _displays(frames, _step_s(stream)), rate_hz)
 
 
 _IndexedSpan = tuple[int, float, float]  # place in the caller's list, start_s, end_s
@@ -75,13 +75,14 @@ def _runs(spans: Sequence[Span], container: InputContainer) -> list[list[_Indexe
 
 
 def _sample(
-    run: list[_IndexedSpan], shown: Iterator[tuple[float, float, VideoFrame]], rate_hz: float
+    run: list[_IndexedSpan], displayed: Iterator[tuple[float, float, VideoFrame]], rate_hz: float
 ) -> Iterator[tuple[int, float, np.ndarray]]:
+    """(index of the span, t_s, RGB) at each point of the spans' grids that a frame is displayed at, in time order."""
     from av.video.reformatter import VideoReformatter
 
     reformatter = VideoReformatter()  # one for all frames: setting it up costs as much as decoding a frame
     waiting = deque(run)
-    for since_s, until_s, frame in shown:
+    for since_s, until_s, frame in displayed:
         while waiting and waiting[0][2] <= since_s:
             waiting.popleft()
         if not waiting:
@@ -109,23 +110,23 @@ def _upright(frame: VideoFrame, reformatter: VideoReformatter) -> np.ndarray:
     return np.ascontiguousarray(np.rot90(rgb, round(frame.rotation / 90)))
 
 
-def _shown(frames: Iterator[tuple[float, VideoFrame]], step_s: float) -> Iterator[tuple[float, float, VideoFrame]]:
-    """(since_s, until_s, frame): the times that are nearer to this frame than to its neighbours, within HOLD_S.
+def _displays(frames: Iterator[tuple[float, VideoFrame]], step_s: float) -> Iterator[tuple[float, float, VideoFrame]]:
+    """(since_s, until_s, frame): from when to when each frame is the nearest one in time, within HOLD_S of its own.
 
     The first frame reaches back, and the last one forward, by the usual time between frames (step_s).
     """
     since_s = -math.inf
-    before: tuple[float, VideoFrame] | None = None
+    previous: tuple[float, VideoFrame] | None = None
     for time_s, frame in frames:
-        if before is None:
+        if previous is None:
             since_s = time_s - min(step_s, HOLD_S)
         else:
-            middle_s = (before[0] + time_s) / 2
-            yield since_s, min(middle_s, before[0] + HOLD_S), before[1]
+            middle_s = (previous[0] + time_s) / 2
+            yield since_s, min(middle_s, previous[0] + HOLD_S), previous[1]
             since_s = max(middle_s, time_s - HOLD_S)
-        before = time_s, frame
-    if before is not None:
-        yield since_s, before[0] + min(step_s, HOLD_S), before[1]
+        previous = time_s, frame
+    if previous is not None:
+        yield since_s, previous[0] + min(step_s, HOLD_S), previous[1]
 
 
 def _frames_from(container: InputContainer, stream: VideoStream, from_s: float) -> Iterator[tuple[float, VideoFrame]]:

@@ -53,8 +53,8 @@ def open_media(path: Path) -> Iterator[InputContainer]:
         with av.open(f"file:{path.absolute()}", "r", options=options, metadata_errors="replace") as container:
             yield container
     except (FFmpegError, MemoryError) as error:
-        said = getattr(error, "strerror", None) or "out of memory"
-        detail = f"{path.name}: expected a whole file of the formats {FORMATS}, came: {said}; {RECODE}"
+        cause = getattr(error, "strerror", None) or "out of memory"
+        detail = f"{path.name}: expected a whole file of the formats {FORMATS}, came: {cause}; {RECODE}"
         raise MediaError("unreadable_media", detail) from error
 
 
@@ -63,8 +63,8 @@ def check_regular(path: Path) -> None:
     try:
         status = path.stat()
     except (OSError, ValueError) as error:
-        said = getattr(error, "strerror", None) or error
-        raise MediaError("media_not_found", f"{path.name}: expected a readable file, came: {said}") from error
+        cause = getattr(error, "strerror", None) or error
+        raise MediaError("media_not_found", f"{path.name}: expected a readable file, came: {cause}") from error
     if not stat.S_ISREG(status.st_mode):
         raise MediaError("not_a_regular_file", f"{path.name}: expected a file, came a {_kind(status)}; remove it")
     if status.st_size == 0:
@@ -82,6 +82,7 @@ def origin_s(container: InputContainer) -> float:
 
 
 def file_name(container: InputContainer) -> str:
+    """The name of the container's file, without its folders: what messages call it."""
     return Path(container.name).name
 
 
@@ -149,6 +150,7 @@ def check_time(name: str, time_s: float) -> None:
 
 
 def check_sorted(path: Path, spans: Sequence[Span]) -> None:
+    """Raises ValueError where the spans of a file do not come in the order of their starts."""
     starts = [start_s for start_s, _ in spans]
     if starts != sorted(starts):
         raise ValueError(f"{path.name}: expected spans sorted by start_s, came {list(spans[:3])}...")

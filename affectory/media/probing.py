@@ -84,21 +84,24 @@ def probe_files(
 
 def probe_file(root: Path, media: str) -> MediaFile:
     """The verdict on one file, in this process: probe_files keeps a hostile file away from the caller."""
-    found = MediaFile(media=media)
+    file = MediaFile(media=media)
     try:
         path = locate(root, media)
         check_regular(path)
-        found = replace(found, sha256=_sha256(path), size_bytes=path.stat().st_size)
-        return _measure(path, found)
+        file = replace(file, sha256=_sha256(path), size_bytes=path.stat().st_size)
+        return _measure(path, file)
     except MediaError as error:
-        return _refused(media, error, found)
+        return _refused(media, error, file)
 
 
-def _refused(media: str, error: MediaError, found: MediaFile | None = None) -> MediaFile:
-    # A name that is not UTF-8 is shown escaped, for no table could hold it.
-    shown = media.encode("utf-8", "backslashreplace").decode()
-    file = found or MediaFile(media=media)
-    return replace(file, media=shown, verdict="refused", reason=error.reason, detail=error.detail)
+def _refused(media: str, error: MediaError, file: MediaFile | None = None) -> MediaFile:
+    file = file or MediaFile(media=media)
+    return replace(file, media=_escaped(media), verdict="refused", reason=error.reason, detail=error.detail)
+
+
+def _escaped(media: str) -> str:
+    """The name as a table can hold it: what of it is not UTF-8 is escaped."""
+    return media.encode("utf-8", "backslashreplace").decode()
 
 
 def locate(root: Path, media: str) -> Path:
@@ -108,14 +111,13 @@ def locate(root: Path, media: str) -> Path:
     that leads out of the folder).
     """
     if media != media.encode("utf-8", "ignore").decode():
-        shown = media.encode("utf-8", "backslashreplace").decode()
-        raise MediaError("name_not_utf8", f"{shown}: expected a name in UTF-8; rename the file")
+        raise MediaError("name_not_utf8", f"{_escaped(media)}: expected a name in UTF-8; rename the file")
     check_inside(media)
     try:
         path = (root / media).resolve(strict=True)
     except (OSError, RuntimeError, ValueError) as error:
-        said = getattr(error, "strerror", None) or error  # strerror leaves out where this machine keeps the corpus
-        raise MediaError("media_not_found", f"{media}: expected a file in the corpus folder, came: {said}") from error
+        cause = getattr(error, "strerror", None) or error  # strerror leaves out where this machine keeps the corpus
+        raise MediaError("media_not_found", f"{media}: expected a file in the corpus folder, came: {cause}") from error
     if not path.is_relative_to(root.resolve()):
         raise MediaError(
             "media_outside_corpus",
@@ -146,27 +148,27 @@ def _sha256(path: Path) -> str:
         ) from error
 
 
-def _measure(path: Path, found: MediaFile) -> MediaFile:
+def _measure(path: Path, file: MediaFile) -> MediaFile:
     """What one pass over the packets shows. Raises MediaError for a file that does not hold what it declares."""
     with open_media(path) as container:
         audio, video = audio_stream(container), video_stream(container)
-        sound = None if audio is None else SoundTrack(found.media, audio, origin_s(container))
-        pictures = None if video is None else PictureTrack(found.media, video, origin_s(container))
+        sound = None if audio is None else SoundTrack(file.media, audio, origin_s(container))
+        pictures = None if video is None else PictureTrack(file.media, video, origin_s(container))
         tracks = {track.stream.index: track for track in (sound, pictures) if track is not None}
         if tracks:
             for packet in container.demux([track.stream for track in tracks.values()]):
                 tracks[packet.stream.index].take(packet)
         filled = [track for track in tracks.values() if track.packets]
         if not filled:
-            raise MediaError("no_tracks", f"{found.media}: expected sound or pictures, came neither; remove it")
-        _check_whole(container, [track for track in filled if track.end_s > 0], found)
+            raise MediaError("no_tracks", f"{file.media}: expected sound or pictures, came neither; remove it")
+        _check_whole(container, [track for track in filled if track.end_s > 0], file)
         for track in filled:
             track.check()
-        found = replace(found, container=container.format.name, duration_s=max(track.end_s for track in filled))
-        return replace(found, **{name: value for track in filled for name, value in track.described().items()})
+        file = replace(file, container=container.format.name, duration_s=max(track.end_s for track in filled))
+        return replace(file, **{name: value for track in filled for name, value in track.described().items()})
 
 
-def _check_whole(container: InputContainer, tracks: Sequence[Track], found: MediaFile) -> None:
+def _check_whole(container: InputContainer, tracks: Sequence[Track], file: MediaFile) -> None:
     """Raises MediaError where a track ends well before its declared end: FFmpeg reads cut files without an error."""
     form = container.format.name.split(",")[0]
     if form not in DECLARING or not tracks:
@@ -174,19 +176,19 @@ def _check_whole(container: InputContainer, tracks: Sequence[Track], found: Medi
     end_s = max(track.end_s for track in tracks)
     declared = [(track.declared_s, track.end_s - track.start_s) for track in tracks if track.declared_s is not None]
     if form == "wav":
-        declared = [(end_s * _riff_share(container, found), end_s)]
+        declared = [(end_s * _riff_share(container, file), end_s)]
     elif not declared and container.duration is not None:  # matroska: one duration, from zero on its own clock
         declared = [(container.duration / 1_000_000, origin_s(container) + end_s)]
-    for declared_s, came_s in declared:
-        if declared_s - came_s > max(SHORT_S, SHORT_SHARE * declared_s):
-            came = f"expected the declared {declared_s:.2f} s, came {came_s:.2f} s"
-            raise MediaError("truncated", f"{found.media}: {came}; copy the whole file again")
+    for declared_s, real_s in declared:
+        if declared_s - real_s > max(SHORT_S, SHORT_SHARE * declared_s):
+            message = f"expected the declared {declared_s:.2f} s, came {real_s:.2f} s"
+            raise MediaError("truncated", f"{file.media}: {message}; copy the whole file again")
 
 
-def _riff_share(container: InputContainer, found: MediaFile) -> float:
+def _riff_share(container: InputContainer, media_file: MediaFile) -> float:
     """The size that a WAV file's header declares, as a share of its real size; FFmpeg believes the real one."""
     with Path(container.name.removeprefix("file:")).open("rb") as file:
         declared = int.from_bytes(file.read(8)[4:], "little") + 8
-    if declared >= STREAMED_BYTES or not found.size_bytes:
+    if declared >= STREAMED_BYTES or not media_file.size_bytes:
         return 1.0
-    return declared / found.size_bytes
+    return declared / media_file.size_bytes

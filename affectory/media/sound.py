@@ -43,16 +43,16 @@ def read_audio_spans(path: Path, spans: Sequence[Span], rate_hz: int = 16000) ->
     starts = [round(start_s * rate_hz) for start_s, _ in spans]
     ends = [math.inf if end_s is None else round(end_s * rate_hz) for _, end_s in spans]
     window = _Window()
-    turn = 0
+    place = 0  # of the span that is next
     for first, samples in stream_audio(path, rate_hz):
         window.append(first, samples)
-        while turn < len(spans) and window.end >= ends[turn]:
-            yield window.cut(starts[turn], ends[turn])
-            turn += 1
-        if turn == len(spans):
+        while place < len(spans) and window.end >= ends[place]:
+            yield window.cut(starts[place], ends[place])
+            place += 1
+        if place == len(spans):
             return
-        window.forget(starts[turn])
-    for start, end in zip(starts[turn:], ends[turn:], strict=True):
+        window.forget(starts[place])
+    for start, end in zip(starts[place:], ends[place:], strict=True):
         yield window.cut(start, end)
 
 
@@ -93,10 +93,10 @@ def stream_audio(path: Path, rate_hz: int = 16000) -> Iterator[tuple[int, np.nda
         stream = audio_stream(container)
         if stream is None:
             raise MediaError("no_audio_track", f"{path.name}: expected sound, came a file without an audio track")
-        yield from resampled(decode(container, stream), origin_s(container), rate_hz, path.name)
+        yield from _as_mono(decode(container, stream), origin_s(container), rate_hz, path.name)
 
 
-def resampled(frames: Iterable[AudioFrame], origin: float, rate_hz: int, name: str) -> Iterator[tuple[int, np.ndarray]]:
+def _as_mono(frames: Iterable[AudioFrame], origin: float, rate_hz: int, name: str) -> Iterator[tuple[int, np.ndarray]]:
     """Decoded sound as mono chunks at rate_hz, each with the index of its first sample on the file's time axis."""
     run: _Run | None = None
     expected_s = 0.0  # by the samples that came since the run began, so that small steps add up to a hole too

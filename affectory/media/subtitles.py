@@ -31,8 +31,8 @@ def read_transcript(path: Path) -> list[Cue]:
     """The cues of a `.srt`, `.vtt` or `.csv` (start_s, end_s, transcript) file; a `.txt` is one cue without times."""
     reader = READERS.get(path.suffix.lower())
     if reader is None:
-        got = path.suffix or "no suffix"
-        raise TranscriptError(f"transcript {path}: expected one of {', '.join(READERS)}, got {got}")
+        suffix = path.suffix or "no suffix"
+        raise TranscriptError(f"transcript {path}: expected one of {', '.join(READERS)}, got {suffix}")
     if not path.is_file():
         raise TranscriptError(f"transcript {path}: expected a regular file, found none")
     try:
@@ -61,23 +61,23 @@ def assign(cues: Sequence[Cue], spans: Sequence[tuple[float, float]]) -> tuple[l
     outside: list[Cue] = []
     for cue in cues:
         overlaps = [min(cue.end_s, end_s) - max(cue.start_s, start_s) for start_s, end_s in spans]
-        best = max(overlaps, default=0.0)
-        if best > 0:
-            texts[overlaps.index(best)].append(cue.text)
+        longest_s = max(overlaps, default=0.0)
+        if longest_s > 0:
+            texts[overlaps.index(longest_s)].append(cue.text)
         else:
             outside.append(cue)
     return [" ".join(text) or None for text in texts], outside
 
 
-def _read_subtitles(path: Path, text: str) -> list[Cue]:
+def _read_subtitles(_: Path, text: str) -> list[Cue]:
     """SubRip and WebVTT: blocks between empty lines, the text under the line with the arrow."""
     cues = []
     for block in re.split(r"\n\s*\n", text.replace("\r\n", "\n")):
         lines = block.split("\n")
         for number, line in enumerate(lines):
             if times := SUBTITLE_TIMES.match(line):
-                said = " ".join(line.strip() for line in lines[number + 1 :])
-                cues.append(Cue(_seconds(times[1]), _seconds(times[2]), re.sub(r"<[^>]*>", "", said).strip()))
+                spoken = " ".join(line.strip() for line in lines[number + 1 :])
+                cues.append(Cue(_seconds(times[1]), _seconds(times[2]), re.sub(r"<[^>]*>", "", spoken).strip()))
                 break
     return cues
 
@@ -102,13 +102,13 @@ def _read_table(path: Path, text: str) -> list[Cue]:
             if not (isfinite(start_s) and isfinite(end_s)):
                 raise ValueError
         except (TypeError, ValueError):
-            came = f"{row['start_s']!r} and {row['end_s']!r}"
-            raise TranscriptError(f"transcript {path}, line {rows.line_num}: expected seconds, got {came}") from None
+            times = f"{row['start_s']!r} and {row['end_s']!r}"
+            raise TranscriptError(f"transcript {path}, line {rows.line_num}: expected seconds, got {times}") from None
         cues.append(Cue(start_s, end_s, (row["transcript"] or "").strip()))
     return cues
 
 
-def _read_plain(path: Path, text: str) -> list[Cue]:
+def _read_plain(_: Path, text: str) -> list[Cue]:
     return [Cue(0.0, inf, " ".join(text.split()))]
 
 

@@ -29,10 +29,12 @@ class Track:
 
     @property
     def declared_s(self) -> float | None:
+        """The length that the file's header claims for the track, None where it claims none."""
         duration, time_base = self.stream.duration, self.stream.time_base
         return float(duration * time_base) if duration and time_base else None
 
     def reach(self, start_s: float, length_s: float) -> None:
+        """Extends the track by a packet or frame. Raises MediaError for a time stamp beyond every limit."""
         self.start_s, self.end_s = min(self.start_s, start_s), max(self.end_s, start_s + length_s)
         check_time(self.media, self.end_s)
 
@@ -48,6 +50,8 @@ class Track:
 
 
 class SoundTrack(Track):
+    """A track of sound, every packet of it decoded: damage and samples that are no numbers do not hide."""
+
     def __init__(self, media: str, stream: AudioStream, origin: float) -> None:
         super().__init__(media, stream, origin)
         self.context = stream.codec_context
@@ -63,9 +67,9 @@ class SoundTrack(Track):
 
     def check(self) -> None:
         if self.damaged > max(1, CORRUPT_SHARE * self.packets) or not self.end_s:
-            came = f"{self.damaged} of {self.packets} packets of sound that cannot be decoded"
+            damage = f"{self.damaged} of {self.packets} packets of sound that cannot be decoded"
             raise MediaError(
-                "undecodable_audio", f"{self.media}: expected {self.context.name} sound, came {came}; {RECODE}"
+                "undecodable_audio", f"{self.media}: expected {self.context.name} sound, came {damage}; {RECODE}"
             )
         if not self.finite:
             raise MediaError(
@@ -77,6 +81,8 @@ class SoundTrack(Track):
 
 
 class PictureTrack(Track):
+    """A track of moving pictures, of which the first is decoded and of the others the packets are counted."""
+
     def __init__(self, media: str, stream: VideoStream, origin: float) -> None:
         super().__init__(media, stream, origin)
         self.is_avi = stream.container.format.name == "avi"  # its presentation times are guesses
@@ -97,9 +103,9 @@ class PictureTrack(Track):
 
     def check(self) -> None:
         if self.size is None:
-            came = f"{self.damaged} of {self.packets} packets that cannot be decoded and no picture"
+            damage = f"{self.damaged} of {self.packets} packets that cannot be decoded and no picture"
             raise MediaError(
-                "undecodable_video", f"{self.media}: expected {self.codec} pictures, came {came}; {RECODE}"
+                "undecodable_video", f"{self.media}: expected {self.codec} pictures, came {damage}; {RECODE}"
             )
 
     def described(self) -> dict[str, Any]:

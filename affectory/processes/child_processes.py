@@ -75,7 +75,7 @@ def _in_pool(
     timeout_s: float,
     memory_bytes: int | None,
 ) -> Iterator[tuple[int, Result | Lost]]:
-    """(index, outcome) as they come; a pool that breaks gives "crashed" for all that it had left."""
+    """(index, outcome) of each item as it is done; a pool that breaks gives "crashed" for all that it had left."""
     pool = ProcessPool(
         max_workers=min(workers, len(indices)),
         context=multiprocessing.get_context("spawn"),

@@ -11,7 +11,7 @@ import pytest
 from affectory.corpora import find_corpora
 from affectory.corpora.demo import DemoError, generate
 from affectory.corpora.demo.cues import EMOTIONS
-from affectory.corpora.demo.film import RATE_HZ, encode, frames, stage
+from affectory.corpora.demo.film import RATE_HZ, frames, stage, write_film
 from affectory.corpora.demo.script import write_script
 from affectory.corpora.demo.voice import Line, speak
 from affectory.vocabulary import UTTERANCE_COLUMNS, Modality
@@ -55,8 +55,8 @@ def test_the_tables_have_the_columns_every_corpus_has_and_only_the_declared_emot
 
 
 def test_the_folder_is_found_as_a_corpus(corpus):
-    found, refusals = find_corpora(corpus.parent)
-    assert ([one.name for one in found], refusals) == (["demo"], [])
+    corpora, refusals = find_corpora(corpus.parent)
+    assert ([demo.name for demo in corpora], refusals) == (["demo"], [])
     assert tomllib.loads((corpus / "corpus.toml").read_text("utf-8"))["emotions"] == list(EMOTIONS)
 
 
@@ -74,9 +74,9 @@ def test_turns_are_of_fit_length_and_the_pauses_between_them_split_them(corpus):
     utterances = rows(corpus, "utterances.csv")
     for row in utterances:
         assert 1.1 <= float(row["end_s"]) - float(row["start_s"]) <= 3.6
-    for one, other in pairwise(utterances):
-        if one["dialogue_id"] == other["dialogue_id"]:
-            assert float(other["start_s"]) - float(one["end_s"]) >= 0.6
+    for turn, next_turn in pairwise(utterances):
+        if turn["dialogue_id"] == next_turn["dialogue_id"]:
+            assert float(next_turn["start_s"]) - float(turn["end_s"]) >= 0.6
 
 
 def test_neither_a_speaker_nor_a_dialogue_is_in_two_splits():
@@ -129,26 +129,33 @@ def test_face_mesh_finds_each_face_but_the_covered_one(corpus):
         film = [(frame.time, frame.to_ndarray(format="rgb24")) for frame in container.decode(video=0)]
     with face_mesh.FaceMesh(static_image_mode=False, max_num_faces=1) as mesh:
         for row in turns:
-            shown = [image for at_s, image in film if float(row["start_s"]) <= at_s < float(row["end_s"])]
-            found = [bool(mesh.process(image).multi_face_landmarks) for image in shown]
-            assert set(found) == {row["utterance_id"] != covered["utterance_id"]}
+            images = [image for at_s, image in film if float(row["start_s"]) <= at_s < float(row["end_s"])]
+            faces = [bool(mesh.process(image).multi_face_landmarks) for image in images]
+            assert set(faces) == {row["utterance_id"] != covered["utterance_id"]}
 
 
-def test_a_complete_corpus_is_left_as_it_is_even_where_its_table_was_edited(corpus, tmp_path):
+def test_what_a_killed_run_left_is_cleared_and_never_seen_as_a_corpus_and_progress_counts_dialogues(tmp_path):
+    left = tmp_path / ".demo.part" / "media"
+    left.mkdir(parents=True)
+    (left / "d001.mp4").write_text("half")
+    assert find_corpora(tmp_path) == ([], [])
+    reports: list[tuple[int, int]] = []
+    generate(tmp_path / "demo", dialogues=3, turns=(1, 1), on_progress=lambda *progress: reports.append(progress))
+    assert [path.name for path in tmp_path.iterdir()] == ["demo"]
+    assert reports == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_a_complete_corpus_is_left_as_it_is_and_another_or_one_lacking_a_film_is_made_anew(tmp_path):
     made = generate(tmp_path / "demo", dialogues=3, turns=(1, 1))
     (made / "utterances.csv").write_text("edited")
     times = {path: path.stat().st_mtime_ns for path in made.rglob("*")}
-    generate(tmp_path / "demo", dialogues=3, turns=(1, 1), workers=1)
+    generate(made, dialogues=3, turns=(1, 1), workers=1)
     assert {path: path.stat().st_mtime_ns for path in made.rglob("*")} == times
-
-
-def test_a_corpus_made_with_other_arguments_or_lacking_a_film_is_made_anew(tmp_path):
-    made = generate(tmp_path / "demo", dialogues=3, turns=(1, 1))
     first = digests(made)
-    second = digests(generate(tmp_path / "demo", dialogues=3, turns=(1, 1), seed=1))
+    second = digests(generate(made, dialogues=3, turns=(1, 1), seed=1))
+    assert second["media/d001.mp4"] != first["media/d001.mp4"]
     (made / "media" / "d001.mp4").unlink()
-    assert second != first
-    assert digests(generate(tmp_path / "demo", dialogues=3, turns=(1, 1), seed=1)) == second
+    assert digests(generate(made, dialogues=3, turns=(1, 1), seed=1)) == second
     assert [path.name for path in tmp_path.iterdir()] == ["demo"]
 
 
@@ -157,21 +164,6 @@ def test_a_folder_with_other_files_is_refused_and_kept(tmp_path):
     with pytest.raises(DemoError, match="earlier demo corpus"):
         generate(tmp_path, dialogues=3)
     assert (tmp_path / "mine.txt").read_text() == "mine"
-
-
-def test_what_a_killed_run_left_is_cleared_and_never_seen_as_a_corpus(tmp_path):
-    left = tmp_path / ".demo.part" / "media"
-    left.mkdir(parents=True)
-    (left / "d001.mp4").write_text("half")
-    assert find_corpora(tmp_path) == ([], [])
-    generate(tmp_path / "demo", dialogues=3, turns=(1, 1))
-    assert [path.name for path in tmp_path.iterdir()] == ["demo"]
-
-
-def test_progress_counts_dialogues(tmp_path):
-    seen: list[tuple[int, int]] = []
-    generate(tmp_path / "demo", dialogues=3, turns=(1, 1), on_progress=lambda done, total: seen.append((done, total)))
-    assert seen == [(1, 3), (2, 3), (3, 3)]
 
 
 def test_too_few_dialogues_for_three_splits_are_refused(tmp_path):
@@ -190,7 +182,7 @@ def test_an_unknown_voice_variant_is_an_error_that_names_it():
 def test_a_film_that_ffmpeg_cannot_write_is_an_error_with_its_last_words(tmp_path):
     film = stage(write_script(3, (1, 1), 0)[0])
     with pytest.raises(DemoError, match=r"film d001.mp4: .*No such file or directory"):
-        encode(film, tmp_path / "absent" / "d001.mp4")
+        write_film(film, tmp_path / "absent" / "d001.mp4")
 
 
 def test_a_frame_is_shown_for_every_tenth_of_a_second_of_sound():

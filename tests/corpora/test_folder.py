@@ -71,9 +71,8 @@ def test_a_folder_with_media_alone_is_a_corpus_of_unknown_licence(root):
     assert (corpus.name, corpus.licence, corpus.culture) == ("c", "unknown", "unknown")
 
 
-@pytest.mark.parametrize(
-    ("toml", "said"),
-    [
+def test_an_unreadable_description_is_named_and_the_other_corpora_go_on(root):
+    for toml, message in [
         ("name = ", "expected a TOML file"),
         ('culture = "en"', 'licence = "..."'),
         ('licence = "CC0"', 'culture = "..."'),
@@ -81,16 +80,14 @@ def test_a_folder_with_media_alone_is_a_corpus_of_unknown_licence(root):
         (TOML + 'emotions = ["sad", "sad"]', "distinct"),
         (TOML + "emotions = []", "distinct"),
         (TOML + 'layout = "mosei"', "not supported yet"),
-    ],
-)
-def test_an_unreadable_description_is_named_and_the_other_corpora_go_on(root, toml, said):
-    write_sound(root.parent / "other" / "media" / "b.wav")
-    (root / "corpus.toml").write_text(toml)
-    with pytest.raises(CorpusError, match="c"):
-        open_corpus(root)
-    corpora, refusals = find_corpora(root.parent)
-    assert [corpus.name for corpus in corpora] == ["other"]
-    assert [refusal.stage for refusal in refusals] == ["corpora"] and said in refusals[0].detail
+    ]:
+        write_sound(root.parent / "other" / "media" / "b.wav")
+        (root / "corpus.toml").write_text(toml)
+        with pytest.raises(CorpusError, match="c"):
+            open_corpus(root)
+        corpora, refusals = find_corpora(root.parent)
+        assert [corpus.name for corpus in corpora] == ["other"]
+        assert [refusal.stage for refusal in refusals] == ["corpora"] and message in refusals[0].detail
 
 
 def test_a_description_that_is_not_utf8_or_a_pipe_is_refused(root):
@@ -123,10 +120,11 @@ def test_other_folders_are_left_alone_and_misplaced_videos_pointed_out(root):
     assert find_corpora(root.parent / "absent") == ([], [])
 
 
-@pytest.mark.parametrize("name", ["a b", "-x", "a..b", "x" * 81, "a:b"])
-def test_a_folder_name_that_no_registry_would_take_is_refused(root, name):
-    with pytest.raises(CorpusError, match="rename the folder"):
-        open_corpus(root.rename(root.with_name(name)))
+def test_a_folder_name_that_no_registry_would_take_is_refused(root):
+    for name in ["a b", "-x", "a..b", "x" * 81, "a:b"]:
+        root = root.rename(root.with_name(name))
+        with pytest.raises(CorpusError, match="rename the folder"):
+            open_corpus(root)
 
 
 def test_media_are_what_lies_under_media_without_hidden_files_and_sidecars(root):
@@ -229,22 +227,19 @@ def test_an_unknown_label_tells_how_to_declare_it_and_a_declared_one_is_taken(ro
     assert reasons(read(root, "utterance_id,emotion\nu1,happy\n")) == {"u1": "unknown_label"}
 
 
-@pytest.mark.parametrize(
-    ("table", "said"),
-    [
+def test_a_table_that_cannot_be_read_is_an_error_that_names_it(root):
+    for table, message in [
         (b"", "utterance_id"),
         (b"id,media\n1,a\n", "utterance_id"),
         (b"utterance_id;media\nu;a\n", "separated by commas"),
         (b"utterance_id,media,media\n", "came twice: media"),
         (b"utterance_id,transcript\nu,caf\xe9\n", "UTF-8"),
         (b'utterance_id,transcript\nu1,"never closed\nu2,x\n', "after line"),
-    ],
-)
-def test_a_table_that_cannot_be_read_is_an_error_that_names_it(root, table, said):
-    (root / "utterances.csv").write_bytes(table)
-    with pytest.raises(CorpusError, match=r"c/utterances\.csv") as error:
-        media_paths(open_corpus(root))
-    assert said in str(error.value)
+    ]:
+        (root / "utterances.csv").write_bytes(table)
+        with pytest.raises(CorpusError, match=r"c/utterances\.csv") as error:
+            media_paths(open_corpus(root))
+        assert message in str(error.value)
 
 
 def test_a_table_saved_by_a_spreadsheet_is_read(root):
@@ -266,8 +261,8 @@ def test_without_a_table_every_file_is_segmented_and_named_by_its_path(root):
     (root / "media" / "broken.mp4").write_text("text")
     files = probed(root)
     (root / "media" / "vanished.wav").unlink()
-    told: list[tuple[int, int]] = []
-    reading = read_utterances(open_corpus(root), files, on_progress=lambda *progress: told.append(progress))
+    reports: list[tuple[int, int]] = []
+    reading = read_utterances(open_corpus(root), files, on_progress=lambda *progress: reports.append(progress))
     assert reading.source == "voice_activity"
     assert reading.table["utterance_id"].tolist() == ["a_000", "b/a_000", "same.mkv_000", "same.wav_000"]
     assert reading.table["dialogue_id"].tolist() == ["a", "b/a", "same.mkv", "same.wav"]
@@ -276,7 +271,7 @@ def test_without_a_table_every_file_is_segmented_and_named_by_its_path(root):
     assert [(refusal.media, refusal.reason) for refusal in reading.refusals] == [
         ("media/vanished.wav", "media_not_found")
     ]
-    assert told[-1] == (5, 5)
+    assert reports[-1] == (5, 5)
 
 
 def test_the_state_of_a_corpus_changes_with_its_files(root):

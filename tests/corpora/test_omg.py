@@ -59,13 +59,14 @@ def test_of_two_transcripts_of_an_utterance_the_first_with_words_counts(release)
     assert release.column("transcript")["5b44_1_utterance_6"] == "one"
 
 
-@pytest.mark.parametrize("name", ["omg_TestTranscripts.tsv", "omg_TestTranscripts.csv"])
-def test_the_official_parts_are_train_val_and_test(release, name):
-    release.write("omg_ValidationVideos.csv", HEADER + f"{LINK},0,1,74de,utterance_1.mp4,0.5,0.5,5\n")
-    release.write("omg_TestVideos_WithLabels.csv", HEADER + f"{LINK},0,1,1f61,utterance_1.mp4,0.5,0.5,5\n")
-    release.write(name, TEXT_HEADER + f'"{LINK}",1f61,utterance_1.mp4,"hey"\n')
-    assert list(release.column("split").values()) == ["train", "train", "train", "val", "test"]
-    assert release.column("transcript")["1f61_utterance_1"] == "hey"
+def test_the_official_parts_are_train_val_and_test(release):
+    for name in ["omg_TestTranscripts.tsv", "omg_TestTranscripts.csv"]:
+        release.write("omg_ValidationVideos.csv", HEADER + f"{LINK},0,1,74de,utterance_1.mp4,0.5,0.5,5\n")
+        release.write("omg_TestVideos_WithLabels.csv", HEADER + f"{LINK},0,1,1f61,utterance_1.mp4,0.5,0.5,5\n")
+        release.write(name, TEXT_HEADER + f'"{LINK}",1f61,utterance_1.mp4,"hey"\n')
+        assert list(release.column("split").values()) == ["train", "train", "train", "val", "test"]
+        assert release.column("transcript")["1f61_utterance_1"] == "hey"
+        (release.root / name).unlink()
 
 
 def test_a_clip_is_its_utterance_and_a_whole_film_holds_it_between_its_times(release):

@@ -52,32 +52,35 @@ def rows(extraction: Extraction) -> dict[str, dict]:
 
 
 def test_each_utterance_becomes_one_part_with_its_frames_and_fingerprint(faulty, tmp_path):
-    asked = segments(6)
-    done = extract(asked, faulty, staging=tmp_path, workers=2)
+    utterances = segments(6)
+    done = extract(utterances, faulty, staging=tmp_path, workers=2)
     assert (len(done.parts), done.n_extracted, done.n_reused, done.refusals) == (6, 6, 0, [])
     assert rows(done)["u5"] == {
         "utterance_id": "u5", "n_frames": 1, "frames": [[1.0, 2.0]], "valid": True, "reason": "", "coverage": 1.0,
-        "fingerprint": fingerprint(faulty, asked[5]),
+        "fingerprint": fingerprint(faulty, utterances[5]),
     }  # fmt: skip
 
 
 def test_a_second_extract_computes_nothing_and_a_changed_clip_only_itself(faulty, tmp_path):
-    asked = segments(6)
-    extract(asked, faulty, staging=tmp_path, workers=1)
-    again = extract(asked, faulty, staging=tmp_path, workers=1)
+    utterances = segments(6)
+    extract(utterances, faulty, staging=tmp_path, workers=1)
+    again = extract(utterances, faulty, staging=tmp_path, workers=1)
     assert (again.n_extracted, again.n_reused, len(again.parts)) == (0, 6, 6)
-    stored = {fingerprint(faulty, segment) for segment in asked}
-    changed = [*asked[:5], Segment(utterance_id="u5", media=asked[5].media, media_sha256="another", end_s=1.0)]
-    last = extract(changed, faulty, staging=tmp_path, known=stored, workers=1)
+    stored = {fingerprint(faulty, segment) for segment in utterances}
+    changed = [
+        *utterances[:5],
+        Segment(utterance_id="u5", media=utterances[5].media, media_sha256="another", end_s=1.0),
+    ]
+    last = extract(changed, faulty, staging=tmp_path, stored_fingerprints=stored, workers=1)
     assert (last.n_extracted, last.n_reused, list(rows(last))) == (1, 5, ["u5"])
     assert faulty.log.read_text().split().count("u5") == 2
 
 
 def test_a_fault_costs_its_own_utterance_and_names_it(faulty, tmp_path):
     done = extract(segments(8, {1: "raise", 6: "cut"}), faulty, staging=tmp_path, workers=1)
-    found = rows(done)
-    assert [name for name, row in found.items() if not row["valid"]] == ["u1", "u6"]
-    assert found["u6"]["frames"] == [] and found["u6"]["reason"] == "truncated_media"
+    row_of = rows(done)
+    assert [name for name, row in row_of.items() if not row["valid"]] == ["u1", "u6"]
+    assert row_of["u6"]["frames"] == [] and row_of["u6"]["reason"] == "truncated_media"
     assert {(refusal.utterance_id, refusal.reason, refusal.stage) for refusal in done.refusals} == {
         ("u1", "extraction_failed", "acoustic_features"),
         ("u6", "truncated_media", "acoustic_features"),
@@ -86,39 +89,39 @@ def test_a_fault_costs_its_own_utterance_and_names_it(faulty, tmp_path):
 
 
 def test_refusals_are_told_again_while_their_parts_wait_in_staging(faulty, tmp_path):
-    asked = segments(2, {1: "cut"})
-    first = extract(asked, faulty, staging=tmp_path, workers=1)
-    again = extract(asked, faulty, staging=tmp_path, workers=1)
+    utterances = segments(2, {1: "cut"})
+    first = extract(utterances, faulty, staging=tmp_path, workers=1)
+    again = extract(utterances, faulty, staging=tmp_path, workers=1)
     assert again.n_extracted == 0 and again.refusals == first.refusals
 
 
 def test_a_worker_that_dies_or_hangs_loses_only_the_utterance_that_did_it(faulty, tmp_path, monkeypatch):
     monkeypatch.setattr("affectory.features.extraction.TIMEOUT_PER_MEDIA_S", 0.0)
-    asked = segments(12, {2: "die", 7: "hang"})
-    done = extract(asked, faulty, staging=tmp_path, workers=2, timeout_s=3.0)
-    found = rows(done)
-    assert {name: row["reason"] for name, row in found.items() if not row["valid"]} == {
+    utterances = segments(12, {2: "die", 7: "hang"})
+    done = extract(utterances, faulty, staging=tmp_path, workers=2, timeout_s=3.0)
+    row_of = rows(done)
+    assert {name: row["reason"] for name, row in row_of.items() if not row["valid"]} == {
         "u2": "extraction_crashed",
         "u7": "extraction_timeout",
     }
-    assert len(found) == 12 and {refusal.utterance_id for refusal in done.refusals} == {"u2", "u7"}
+    assert len(row_of) == 12 and {refusal.utterance_id for refusal in done.refusals} == {"u2", "u7"}
     # Neither is taken for done: the machine may have been overloaded.
-    assert found["u2"]["fingerprint"] == "" and len(list((tmp_path / "faulty").glob("*.failed.parquet"))) == 2
+    assert row_of["u2"]["fingerprint"] == "" and len(list((tmp_path / "faulty").glob("*.failed.parquet"))) == 2
     healthy = extract(segments(12), faulty, staging=tmp_path, workers=1)
     assert healthy.n_extracted == 2 and all(row["valid"] for row in rows(healthy).values())
 
 
 def test_progress_ends_at_the_total(faulty, tmp_path):
-    told: list[Progress] = []
-    extract(segments(5), faulty, staging=tmp_path, workers=1, on_progress=told.append)
-    assert (told[-1].done, told[-1].total, told[-1].remaining_s) == (5, 5, 0.0)
+    reports: list[Progress] = []
+    extract(segments(5), faulty, staging=tmp_path, workers=1, on_progress=reports.append)
+    assert (reports[-1].done, reports[-1].total, reports[-1].remaining_s) == (5, 5, 0.0)
 
 
 def test_a_set_that_cannot_be_used_at_all_fails_the_extraction_instead_of_refusing_everything(tmp_path):
     broken = Bert(str(tmp_path / "absent"))
-    asked = [Segment(utterance_id="u", transcript="hello")]
+    utterances = [Segment(utterance_id="u", transcript="hello")]
     with pytest.raises(FeatureSetError, match="neither a folder nor in the hub's cache"):
-        extract(asked, broken, staging=tmp_path)
+        extract(utterances, broken, staging=tmp_path)
 
 
 def test_transcripts_of_many_files_go_to_the_encoder_together_in_this_process(faulty, tmp_path):

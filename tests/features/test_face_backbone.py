@@ -81,11 +81,11 @@ def test_random_weights_are_always_the_same_and_leave_chance_as_it_was(hub):
 def test_other_weights_give_other_fingerprints(hub, monkeypatch):
     utterance = Segment(utterance_id="u", media_sha256="x", start_s=0.0, end_s=1.0)
     published = [publish(SMALL, {"weight": torch.full((1,), value)}, hub, monkeypatch) for value in (1.0, 2.0)]
-    marks = [fingerprint(TRAINED, utterance), fingerprint(RANDOM, utterance)]
+    fingerprints = [fingerprint(TRAINED, utterance), fingerprint(RANDOM, utterance)]
     assert f"weights {hashlib.sha256(published[1].read_bytes()).hexdigest()}" in TRAINED.version
     publish(SMALL, {"weight": torch.full((1,), 1.0)}, hub, monkeypatch)
-    marks.append(fingerprint(TRAINED, utterance))
-    assert len(set(marks)) == 3
+    fingerprints.append(fingerprint(TRAINED, utterance))
+    assert len(set(fingerprints)) == 3
     assert "random weights of seed 0" in RANDOM.version and "mediapipe" in RANDOM.version
 
 
@@ -105,16 +105,16 @@ def test_without_weights_the_set_cannot_be_used_and_random_ones_do_not_step_in(h
 def test_every_backbone_is_found_by_a_name_that_can_be_stored():
     tables = set()
     for name, parts in BACKBONES.items():
-        for random, asked in ((False, f"faces:{name}"), (True, f"faces:{name}:random")):
-            found = find_feature_set(asked)
-            assert found == FaceBackbone(name, random) == pickle.loads(pickle.dumps(found))
-            assert (found.name, found.width, found.modality) == (asked, parts.width, "visual")
-            assert FEATURE_SET_NAME.fullmatch(asked)
-            tables.add(feature_table(asked))
+        for random, full_name in ((False, f"faces:{name}"), (True, f"faces:{name}:random")):
+            feature_set = find_feature_set(full_name)
+            assert feature_set == FaceBackbone(name, random) == pickle.loads(pickle.dumps(feature_set))
+            assert (feature_set.name, feature_set.width, feature_set.modality) == (full_name, parts.width, "visual")
+            assert FEATURE_SET_NAME.fullmatch(full_name)
+            tables.add(feature_table(full_name))
     assert len(tables) == 2 * len(BACKBONES)
 
 
-@pytest.mark.parametrize("name", ["faces:resnet18", "faces:", "faces:resnet50:trained", "faces:resnet50:random:random"])
-def test_an_unknown_backbone_is_told_the_known_ones(name):
-    with pytest.raises(ValueError, match=r"no feature set 'faces:.*'faces:alexnet'.*'faces:vgg16:random'"):
-        find_feature_set(name)
+def test_an_unknown_backbone_is_told_the_known_ones():
+    for name in ["faces:resnet18", "faces:", "faces:resnet50:trained", "faces:resnet50:random:random"]:
+        with pytest.raises(ValueError, match=r"no feature set 'faces:.*'faces:alexnet'.*'faces:vgg16:random'"):
+            find_feature_set(name)

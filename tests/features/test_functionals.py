@@ -1,7 +1,6 @@
 """Utterance functionals: ComParE's 6,373 and eGeMAPS's 88 side by side, openSMILE's own numbers."""
 
 import numpy as np
-import pytest
 
 from affectory.features import FEATURE_SETS, Segment
 from affectory.features.functionals import Functionals, _both
@@ -44,12 +43,10 @@ def test_an_utterance_is_one_finite_frame_and_its_neighbours_do_not_matter(make_
     np.testing.assert_array_equal(second.frames, rows_of(path, (1.0, 2.0))[0].frames)
 
 
-@pytest.mark.parametrize(
-    ("samples", "reason"), [(np.zeros(16_000), "silent"), (VOICE[:800], "too_short")], ids=["silent", "short"]
-)
-def test_a_clip_without_anything_to_analyse_is_missing_with_its_reason(make_sound, samples, reason):
-    (row,) = rows_of(make_sound("clip.wav", samples), (0.0, None))
-    assert (row.valid, row.reason, row.frames.shape) == (False, reason, (0, 6461)) and row.detail
+def test_a_clip_without_anything_to_analyse_is_missing_with_its_reason(make_sound):
+    for samples, reason in [(np.zeros(16_000), "silent"), (VOICE[:800], "too_short")]:
+        (row,) = rows_of(make_sound("clip.wav", samples), (0.0, None))
+        assert (row.valid, row.reason, row.frames.shape) == (False, reason, (0, 6461)) and row.detail
 
 
 def test_sixty_milliseconds_are_enough(make_sound):

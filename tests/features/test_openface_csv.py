@@ -53,20 +53,19 @@ def test_no_table_or_no_row_in_time_is_missing(corpus):
     assert row_of(corpus, 5.0, 6.0).reason == "no_frames"
 
 
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
+def test_a_table_cut_short_or_of_another_kind_is_refused_by_name(corpus):
+    for text, message in [
         ("frame, timestamp, confidence, success\n1, 0.0, 0.98, 1\n", "lacks 44 columns"),
         ("", "lacks 47 columns"),
         (", ".join(HEADER) + "\n1, 0.0, 0.9", "not a complete OpenFace CSV"),
-    ],
-)
-def test_a_table_cut_short_or_of_another_kind_is_refused_by_name(corpus, text, said):
-    path = corpus / "openface" / "a.csv"
-    path.parent.mkdir()
-    path.write_text(text)
-    row = row_of(corpus)
-    assert (row.reason, row.refused) == ("bad_openface_csv", True) and said in row.detail and "a.csv" in row.detail
+    ]:
+        path = corpus / "openface" / "a.csv"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+        row = row_of(corpus)
+        assert (
+            (row.reason, row.refused) == ("bad_openface_csv", True) and message in row.detail and "a.csv" in row.detail
+        )
 
 
 def test_nan_in_a_successful_row_is_refused(corpus):
@@ -76,11 +75,11 @@ def test_nan_in_a_successful_row_is_refused(corpus):
 
 def test_a_new_table_changes_the_fingerprint(corpus):
     segment = Segment(utterance_id="u", media=corpus / "media" / "a.mp4", media_sha256="x")
-    marks = [fingerprint(OpenfaceCsv(), segment)]
+    fingerprints = [fingerprint(OpenfaceCsv(), segment)]
     for confidence in (0.9, 0.95):
         table(corpus / "openface" / "a.csv", (0.0, confidence, 1), (0.1, confidence, 1))
-        marks.append(fingerprint(OpenfaceCsv(), segment))
-    assert len(set(marks)) == 3
+        fingerprints.append(fingerprint(OpenfaceCsv(), segment))
+    assert len(set(fingerprints)) == 3
 
 
 def test_of_several_faces_the_one_with_the_most_good_rows_counts(tmp_path):

@@ -82,12 +82,12 @@ def test_frames_that_openface_failed_on_are_not_shown_although_their_crops_are_t
     assert row.coverage == pytest.approx(14 / 32)
 
 
-@pytest.mark.parametrize("suffix", ["png", "bmp"])
-def test_crops_of_another_size_are_resized(corpus, suffix):
-    table(corpus, [(0.0, 0.98, 1), (0.1, 0.98, 1)])
-    crop(corpus, 1, suffix=suffix, size=224)
-    crop(corpus, 2, suffix=suffix, size=80)
-    assert sorted(set(shown(row_of(corpus, 0.0, 0.2)))) == [1, 2]
+def test_crops_of_another_size_are_resized(corpus):
+    for suffix in ("bmp", "png"):
+        table(corpus, [(0.0, 0.98, 1), (0.1, 0.98, 1)])
+        crop(corpus, 1, suffix=suffix, size=224)
+        crop(corpus, 2, suffix=suffix, size=80)
+        assert sorted(set(shown(row_of(corpus, 0.0, 0.2)))) == [1, 2]
 
 
 def test_halving_a_crop_averages_its_pixels(tmp_path):
@@ -129,19 +129,23 @@ def png_head(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + body + struct.pack(">I", zlib.crc32(body))
 
 
-@pytest.mark.parametrize(
-    "content",
-    [b"", b"BM", b"no picture", b"GIF89a" + bytes(100), png_head(30_000, 30_000) + bytes(100), png_head(0, 5), None],
-    ids=["empty", "head alone", "text", "gif", "bomb", "no width", "cut short"],
-)
-def test_a_broken_picture_is_refused_by_name(corpus, content):
-    table(corpus, [(0.0, 0.98, 1)])
-    path = crop(corpus, 1)
-    path.write_bytes(path.read_bytes()[:-20] if content is None else content)
-    row = row_of(corpus)
-    assert (row.valid, row.reason, row.refused) == (False, "bad_openface_face", True)
-    assert "a_aligned/frame_det_00_000001.png" in row.detail
-    assert fingerprint(FACES, utterance(corpus))
+def test_a_broken_picture_is_refused_by_name(corpus):
+    for content in [
+        b"",
+        b"BM",
+        b"no picture",
+        b"GIF89a" + bytes(100),
+        png_head(30_000, 30_000) + bytes(100),
+        png_head(0, 5),
+        None,
+    ]:
+        table(corpus, [(0.0, 0.98, 1)])
+        path = crop(corpus, 1)
+        path.write_bytes(path.read_bytes()[:-20] if content is None else content)
+        row = row_of(corpus)
+        assert (row.valid, row.reason, row.refused) == (False, "bad_openface_face", True)
+        assert "a_aligned/frame_det_00_000001.png" in row.detail
+        assert fingerprint(FACES, utterance(corpus))
 
 
 def test_a_huge_picture_is_refused_before_it_is_decoded(tmp_path, monkeypatch):
@@ -156,34 +160,33 @@ def test_a_huge_picture_is_refused_before_it_is_decoded(tmp_path, monkeypatch):
             read_picture(path)
 
 
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
+def test_a_table_cut_short_or_of_another_kind_is_refused_by_name(corpus):
+    for text, message in [
         ("", "not a complete"),
         ("frame, timestamp, success\n1, 0.0, 1\n", "lacks OpenFace's columns confidence"),
         ("frame, timestamp, confidence, success\n1, 0.0, 0.98, 1\n2, 0.1, 0.9", "cut short"),
         ("frame, timestamp, confidence, success\n1, zero, 0.98, 1\n", "not a complete"),
-    ],
-)
-def test_a_table_cut_short_or_of_another_kind_is_refused_by_name(corpus, text, said):
-    crop(corpus, 1)
-    (corpus / "openface" / "a.csv").write_text(text)
-    row = row_of(corpus)
-    assert (row.reason, row.refused) == ("bad_openface_csv", True) and said in row.detail and "a.csv" in row.detail
-    assert fingerprint(FACES, utterance(corpus))
+    ]:
+        crop(corpus, 1)
+        (corpus / "openface" / "a.csv").write_text(text)
+        row = row_of(corpus)
+        assert (
+            (row.reason, row.refused) == ("bad_openface_csv", True) and message in row.detail and "a.csv" in row.detail
+        )
+        assert fingerprint(FACES, utterance(corpus))
 
 
 def test_the_fingerprint_follows_the_table_and_what_the_pictures_show(corpus):
-    marks = [fingerprint(FACES, utterance(corpus, 0.0, 0.2))]
+    fingerprints = [fingerprint(FACES, utterance(corpus, 0.0, 0.2))]
     table(corpus, [(0.0, 0.98, 1), (0.1, 0.98, 1), (0.2, 0.98, 1)])
-    marks.append(fingerprint(FACES, utterance(corpus, 0.0, 0.2)))
+    fingerprints.append(fingerprint(FACES, utterance(corpus, 0.0, 0.2)))
     for frame in (1, 2):
         crop(corpus, frame, suffix="bmp")
-        marks.append(fingerprint(FACES, utterance(corpus, 0.0, 0.2)))
+        fingerprints.append(fingerprint(FACES, utterance(corpus, 0.0, 0.2)))
     crop(corpus, 2, suffix="bmp", red=3)  # of the same size
-    marks.append(fingerprint(FACES, utterance(corpus, 0.0, 0.2)))
+    fingerprints.append(fingerprint(FACES, utterance(corpus, 0.0, 0.2)))
     table(corpus, [(0.0, 0.98, 1), (0.1, 0.97, 1), (0.2, 0.98, 1)])
-    marks.append(fingerprint(FACES, utterance(corpus, 0.0, 0.2)))
-    assert len(set(marks)) == 6
+    fingerprints.append(fingerprint(FACES, utterance(corpus, 0.0, 0.2)))
+    assert len(set(fingerprints)) == 6
     crop(corpus, 3, suffix="bmp")  # another utterance's
-    assert fingerprint(FACES, utterance(corpus, 0.0, 0.2)) == marks[-1]
+    assert fingerprint(FACES, utterance(corpus, 0.0, 0.2)) == fingerprints[-1]

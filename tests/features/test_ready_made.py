@@ -31,7 +31,7 @@ def stored(part: Path) -> dict[str, dict]:
 def test_files_are_found_by_name_and_odd_names_are_refused(tmp_path):
     made(tmp_path, {"a": [[1.0, 2.0]]})
     (tmp_path / "features" / "smell.nose.parquet").write_bytes(b"")
-    assert [(found.modality, found.feature_set) for found in find_ready_made(tmp_path)] == [("visual", "units")]
+    assert [(file.modality, file.feature_set) for file in find_ready_made(tmp_path)] == [("visual", "units")]
     assert [refusal.reason for refusal in refuse_misnamed(tmp_path)] == ["misnamed_ready_made"]
     assert find_ready_made(tmp_path / "nowhere") == []
 
@@ -49,9 +49,8 @@ def test_good_rows_are_stored_and_absent_ones_are_missing(tmp_path):
     assert (reading.n_valid, reading.n_missing, reading.refusals) == (1, 2, [])
 
 
-@pytest.mark.parametrize(
-    ("frames", "kind", "reason", "detail"),
-    [
+def test_a_bad_row_is_refused_by_name_and_its_neighbours_go_on(tmp_path):
+    for frames, kind, reason, detail in [
         ([[1.0, NAN]], FIXED, "non_finite_features", "2 finite values expected, 1 are null, NaN or infinite"),
         ([[1.0, float("inf")]], FIXED, "non_finite_features", "1 are"),
         ([[1.0, None]], FIXED, "non_finite_features", "1 are"),
@@ -59,18 +58,16 @@ def test_good_rows_are_stored_and_absent_ones_are_missing(tmp_path):
         ([[1.0, 2.0], [1.0, 2.0, 3.0]], LOOSE, "wrong_width", "frames of 2 values expected, found 3"),
         ([[]], LOOSE, "wrong_width", "found 0"),
         ([[1e39, 0.0]], LOOSE, "non_finite_features", "1 are"),  # beyond float32
-    ],
-)
-def test_a_bad_row_is_refused_by_name_and_its_neighbours_go_on(tmp_path, frames, kind, reason, detail):
-    good = [[0.0, 1.0]]
-    reading = read_ready_made(
-        made(tmp_path, {"a": good, "bad": frames, "c": good}, kind), ["a", "bad", "c"], staging=tmp_path
-    )
-    rows = stored(reading.part)
-    assert [name for name in rows if rows[name]["valid"]] == ["a", "c"] and rows["bad"]["reason"] == reason
-    (refusal,) = reading.refusals
-    assert (refusal.utterance_id, refusal.reason, refusal.stage) == ("bad", reason, "visual_features")
-    assert detail in refusal.detail and "visual.units.parquet" in refusal.detail
+    ]:
+        good = [[0.0, 1.0]]
+        reading = read_ready_made(
+            made(tmp_path, {"a": good, "bad": frames, "c": good}, kind), ["a", "bad", "c"], staging=tmp_path
+        )
+        rows = stored(reading.part)
+        assert [name for name in rows if rows[name]["valid"]] == ["a", "c"] and rows["bad"]["reason"] == reason
+        (refusal,) = reading.refusals
+        assert (refusal.utterance_id, refusal.reason, refusal.stage) == ("bad", reason, "visual_features")
+        assert detail in refusal.detail and "visual.units.parquet" in refusal.detail
 
 
 def test_unknown_and_repeated_ids_are_refused(tmp_path):
@@ -80,25 +77,22 @@ def test_unknown_and_repeated_ids_are_refused(tmp_path):
     assert stored(reading.part)["a"]["frames"] == [[1.0, 2.0]]
 
 
-@pytest.mark.parametrize(
-    ("content", "said"),
-    [
+def test_a_file_of_which_nothing_can_be_used_is_refused_whole(tmp_path):
+    for content, message in [
         ({"utterance_id": ["a"], "values": [[1.0]]}, "lacks ['frames']"),
         ({"utterance_id": ["a"], "frames": [[1.0, 2.0]]}, "frames are list"),
         ({"utterance_id": ["a"], "frames": pa.array([[[NAN, 1.0]]], FIXED)}, "no usable row for 1 utterances"),
         (b"PAR1 not really", "cannot be read as Parquet"),
-    ],
-)
-def test_a_file_of_which_nothing_can_be_used_is_refused_whole(tmp_path, content, said):
-    ready = made(tmp_path, {"a": [[1.0, 2.0]]})
-    if isinstance(content, bytes):
-        ready.path.write_bytes(content)
-    else:
-        pq.write_table(pa.table(content), ready.path)
-    reading = read_ready_made(ready, ["a"], staging=tmp_path / "staging")
-    assert reading.part is None and list((tmp_path / "staging" / "units").iterdir()) == []
-    assert [refusal.reason for refusal in reading.refusals] == ["ready_made_refused"]
-    assert said in reading.refusals[0].detail
+    ]:
+        ready = made(tmp_path, {"a": [[1.0, 2.0]]})
+        if isinstance(content, bytes):
+            ready.path.write_bytes(content)
+        else:
+            pq.write_table(pa.table(content), ready.path)
+        reading = read_ready_made(ready, ["a"], staging=tmp_path / "staging")
+        assert reading.part is None and list((tmp_path / "staging" / "units").iterdir()) == []
+        assert [refusal.reason for refusal in reading.refusals] == ["ready_made_refused"]
+        assert message in reading.refusals[0].detail
 
 
 def test_a_file_with_damaged_pages_is_refused_whole(tmp_path):
@@ -113,11 +107,11 @@ def test_a_file_with_damaged_pages_is_refused_whole(tmp_path):
 def test_what_is_stored_already_is_not_read_again_and_a_changed_file_is(tmp_path):
     ready = made(tmp_path, {"a": [[1.0, 2.0]]})
     first = read_ready_made(ready, ["a", "b"], staging=tmp_path)
-    known = {row["fingerprint"] for row in stored(first.part).values()}
-    assert len(known) == 2
-    assert read_ready_made(ready, ["a", "b"], staging=tmp_path, known=known).part is None
+    fingerprints = {row["fingerprint"] for row in stored(first.part).values()}
+    assert len(fingerprints) == 2
+    assert read_ready_made(ready, ["a", "b"], staging=tmp_path, stored_fingerprints=fingerprints).part is None
     made(tmp_path, {"a": [[1.0, 3.0]]})
-    assert read_ready_made(ready, ["a", "b"], staging=tmp_path, known=known).part is not None
+    assert read_ready_made(ready, ["a", "b"], staging=tmp_path, stored_fingerprints=fingerprints).part is not None
 
 
 @pytest.mark.real

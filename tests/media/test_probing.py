@@ -18,21 +18,21 @@ PICTURES = [(k / 25, 128) for k in range(50)]
 
 def reason(path: Path) -> str:
     """Why the file is refused; '' where it is accepted."""
-    found = probe_file(path.parent, path.name)
-    assert (found.verdict == "refused") == bool(found.reason) == bool(found.detail)
-    assert found.reason == "" or path.name in found.detail
-    return found.reason
+    file = probe_file(path.parent, path.name)
+    assert (file.verdict == "refused") == bool(file.reason) == bool(file.detail)
+    assert file.reason == "" or path.name in file.detail
+    return file.reason
 
 
 def test_a_probe_tells_digest_tracks_and_duration(make_media):
     path = make_media("talk.mkv", pictures=PICTURES, sounds=SOUND)
-    found = probe_file(path.parent, "talk.mkv")
-    assert found.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
-    assert found.size_bytes == path.stat().st_size
-    assert (found.container, found.audio_codec, found.audio_rate_hz) == ("matroska,webm", "pcm_s16le", 16000)
-    assert (found.video_codec, found.width, found.height, found.video_rate_hz) == ("h264", 64, 48, 25.0)
-    assert found.duration_s == pytest.approx(2.0, abs=0.05)
-    assert (found.verdict, found.reason, found.detail) == ("accepted", "", "")
+    file = probe_file(path.parent, "talk.mkv")
+    assert file.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert file.size_bytes == path.stat().st_size
+    assert (file.container, file.audio_codec, file.audio_rate_hz) == ("matroska,webm", "pcm_s16le", 16000)
+    assert (file.video_codec, file.width, file.height, file.video_rate_hz) == ("h264", 64, 48, 25.0)
+    assert file.duration_s == pytest.approx(2.0, abs=0.05)
+    assert (file.verdict, file.reason, file.detail) == ("accepted", "", "")
 
 
 def test_one_track_is_enough_and_the_other_is_recorded_as_absent(make_media):
@@ -44,8 +44,8 @@ def test_one_track_is_enough_and_the_other_is_recorded_as_absent(make_media):
 
 def test_a_turned_video_has_the_size_of_the_upright_picture(make_media):
     path = make_media("turned.mp4", pictures=PICTURES, turned=90)
-    found = probe_file(path.parent, path.name)
-    assert (found.width, found.height) == (48, 64)
+    file = probe_file(path.parent, path.name)
+    assert (file.width, file.height) == (48, 64)
 
 
 def test_cover_art_is_no_video_track(tmp_path):
@@ -61,32 +61,29 @@ def test_cover_art_is_no_video_track(tmp_path):
         container.mux(sound.encode(None))
         container.mux(cover.encode(av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8))))
         container.mux(cover.encode(None))
-    found = probe_file(tmp_path, "song.m4a")
-    assert (found.verdict, found.audio_codec, found.video_codec) == ("accepted", "aac", None)
+    file = probe_file(tmp_path, "song.m4a")
+    assert (file.verdict, file.audio_codec, file.video_codec) == ("accepted", "aac", None)
 
 
-@pytest.mark.parametrize(
-    ("name", "content"),
-    [
+def test_text_that_is_named_like_a_video_is_refused(make_media):
+    for name, content in [
         ("notes.mp4", "Dear diary,\n" * 200),
         ("script.mp4", "ffconcat version 1.0\nfile 'other.wav'\n"),
         ("list.mp4", "#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\nother.wav\n#EXT-X-ENDLIST\n"),
         ("dash.mp4", "<?xml version='1.0'?><MPD><Period><BaseURL>other.wav</BaseURL></Period></MPD>"),
         ("session.mp4", "v=0\no=- 0 0 IN IP4 127.0.0.1\nc=IN IP4 127.0.0.1\nm=audio 5000 RTP/AVP 0\n"),
         ("page.mp4", "<html><body>404</body></html>"),
-    ],
-)
-def test_text_that_is_named_like_a_video_is_refused(make_media, name, content):
-    path = make_media("other.wav", sounds=SOUND).with_name(name)
-    path.write_text(content)
-    assert reason(path) == "unreadable_media"
+    ]:
+        path = make_media("other.wav", sounds=SOUND).with_name(name)
+        path.write_text(content)
+        assert reason(path) == "unreadable_media", name
 
 
-@pytest.mark.parametrize(
-    "name", ["concat:other.wav", "http:__x.mp4", "-i.mp4", "file%03d.wav", "a b'\"$(x).wav", "näme…😀.wav"]
-)
-def test_a_name_is_only_ever_a_name(make_media, name):
-    assert reason(make_media("other.wav", sounds=SOUND).rename(make_media("x.wav", sounds=SOUND).with_name(name))) == ""
+def test_a_name_is_only_ever_a_name(make_media):
+    make_media("other.wav", sounds=SOUND)
+    for name in ["concat:other.wav", "http:__x.mp4", "-i.mp4", "file%03d.wav", "a b'\"$(x).wav", "näme…😀.wav"]:
+        path = make_media("x.wav", sounds=SOUND)
+        assert reason(path.rename(path.with_name(name))) == "", name
 
 
 def test_a_file_without_bytes_a_folder_and_a_missing_one_are_refused(tmp_path):
@@ -138,39 +135,36 @@ def test_a_name_that_is_not_utf8_is_refused_and_shown_escaped(make_media):
     path = make_media("voice.wav", sounds=SOUND)
     odd = os.fsdecode(b"caf\xe9.wav")
     path.rename(path.with_name(odd))
-    found = probe_file(path.parent, odd)
-    assert (found.reason, found.media) == ("name_not_utf8", "caf\\udce9.wav")
+    file = probe_file(path.parent, odd)
+    assert (file.reason, file.media) == ("name_not_utf8", "caf\\udce9.wav")
 
 
-@pytest.mark.parametrize(
-    ("name", "options"),
-    [
+def test_a_cut_video_is_refused(make_media):
+    for name, options in [
         ("cut.mp4", {"movflags": "faststart"}),
         ("cut_no_index.mp4", {}),
         ("cut.mkv", {}),
         ("cut.mov", {"movflags": "faststart"}),
         ("cut.avi", {}),
-    ],
-)
-def test_a_cut_video_is_refused(make_media, name, options):
-    noise = np.random.default_rng(0).uniform(-0.5, 0.5, 96000)
-    audio = "aac" if name.endswith("mp4") else "pcm_s16le"
-    video = "mpeg4" if name.endswith("avi") else "libx264"
-    pictures = [(k / 25, 3 * k % 200) for k in range(150)]
-    path = make_media(name, pictures=pictures, sounds=[(0.0, noise)], audio=audio, video=video, options=options)
-    assert reason(path) == ""
-    whole = path.read_bytes()
-    path.write_bytes(whole[: int(0.6 * len(whole))])
-    assert reason(path) == ("unreadable_media" if name == "cut_no_index.mp4" else "truncated")
+    ]:
+        noise = np.random.default_rng(0).uniform(-0.5, 0.5, 96000)
+        audio = "aac" if name.endswith("mp4") else "pcm_s16le"
+        video = "mpeg4" if name.endswith("avi") else "libx264"
+        pictures = [(k / 25, 3 * k % 200) for k in range(150)]
+        path = make_media(name, pictures=pictures, sounds=[(0.0, noise)], audio=audio, video=video, options=options)
+        assert reason(path) == ""
+        whole = path.read_bytes()
+        path.write_bytes(whole[: int(0.6 * len(whole))])
+        assert reason(path) == ("unreadable_media" if name == "cut_no_index.mp4" else "truncated")
 
 
-@pytest.mark.parametrize("name", ["cut.wav", "cut.flac"])
-def test_cut_sound_is_refused(tmp_path, name):
-    path = tmp_path / name
-    soundfile.write(path, np.random.default_rng(0).uniform(-0.5, 0.5, 96000), 16000)
-    assert reason(path) == ""
-    path.write_bytes(path.read_bytes()[: int(0.6 * path.stat().st_size)])
-    assert reason(path) == "truncated"
+def test_cut_sound_is_refused(tmp_path):
+    for name in ["cut.wav", "cut.flac"]:
+        path = tmp_path / name
+        soundfile.write(path, np.random.default_rng(0).uniform(-0.5, 0.5, 96000), 16000)
+        assert reason(path) == ""
+        path.write_bytes(path.read_bytes()[: int(0.6 * path.stat().st_size)])
+        assert reason(path) == "truncated"
 
 
 def test_damaged_sound_is_refused(make_media):
@@ -218,13 +212,16 @@ def test_many_files_are_probed_in_order_and_the_bad_do_not_stop_the_good(make_me
     good = make_media("good.wav", sounds=SOUND)
     bad = good.with_name("bad.mp4")
     bad.write_text("no video")
-    told: list[tuple[int, int]] = []
-    found = probe_files(
-        good.parent, ["good.wav", "bad.mp4", "good.wav"], workers=2, on_progress=lambda *progress: told.append(progress)
+    reports: list[tuple[int, int]] = []
+    files = probe_files(
+        good.parent,
+        ["good.wav", "bad.mp4", "good.wav"],
+        workers=2,
+        on_progress=lambda *progress: reports.append(progress),
     )
-    assert [file.reason for file in found] == ["", "unreadable_media", ""]
-    assert found[0] == found[2] == replace(probe_file(good.parent, "good.wav"))
-    assert told == [(1, 3), (2, 3), (3, 3)]
+    assert [file.reason for file in files] == ["", "unreadable_media", ""]
+    assert files[0] == files[2] == replace(probe_file(good.parent, "good.wav"))
+    assert reports == [(1, 3), (2, 3), (3, 3)]
 
 
 def test_a_probe_that_takes_too_long_refuses_its_file_alone(tmp_path):
@@ -237,6 +234,6 @@ def test_a_probe_that_takes_too_long_refuses_its_file_alone(tmp_path):
         file.seek(40), file.write(struct.pack("<I", size))
         file.truncate(size + 44)
     soundfile.write(tmp_path / "short.wav", np.zeros(1600), 16000)
-    found = probe_files(tmp_path, ["short.wav", "long.wav"], workers=1, timeout_s=2.0)
-    assert [file.reason for file in found] == ["", "probe_timeout"]
-    assert "2 s" in found[1].detail
+    files = probe_files(tmp_path, ["short.wav", "long.wav"], workers=1, timeout_s=2.0)
+    assert [file.reason for file in files] == ["", "probe_timeout"]
+    assert "2 s" in files[1].detail

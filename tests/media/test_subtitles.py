@@ -34,19 +34,16 @@ def test_a_plain_text_spans_the_whole_file(tmp_path: Path):
     assert read_transcript(written(tmp_path, "a.txt", "So\n it goes\n")) == [Cue(0.0, inf, "So it goes")]
 
 
-@pytest.mark.parametrize(
-    ("name", "text", "said"),
-    [
+def test_what_is_no_transcript_is_refused_with_the_reason(tmp_path: Path):
+    for name, text, message in [
         ("a.doc", "x", "expected one of .srt, .vtt, .csv, .txt, got .doc"),
         ("a.csv", "start,end\n1,2\n", "expected columns start_s, end_s, transcript"),
         ("a.csv", "start_s,end_s,transcript\n0,1,a\nsoon,2,b\n", "line 3: expected seconds, got 'soon' and '2'"),
         ("a.csv", "start_s,end_s,transcript\nnan,2,b\n", "line 2: expected seconds"),
         ("a.srt", "no times at all\n", "expected text, found none"),
-    ],
-)
-def test_what_is_no_transcript_is_refused_with_the_reason(tmp_path: Path, name: str, text: str, said: str):
-    with pytest.raises(TranscriptError, match=said):
-        read_transcript(written(tmp_path, name, text))
+    ]:
+        with pytest.raises(TranscriptError, match=message):
+            read_transcript(written(tmp_path, name, text))
 
 
 def test_a_file_that_is_not_text_is_refused(tmp_path: Path):

@@ -5,10 +5,10 @@ from affectory.processes.child_processes import Lost, run_each
 
 
 def test_results_come_in_the_order_of_the_items():
-    told: list[tuple[int, int]] = []
-    done = run_each(abs, [-3, 2, -1], workers=2, timeout_s=30, on_progress=lambda *progress: told.append(progress))
+    reports: list[tuple[int, int]] = []
+    done = run_each(abs, [-3, 2, -1], workers=2, timeout_s=30, on_progress=lambda *progress: reports.append(progress))
     assert done == [3, 2, 1]
-    assert told == [(1, 3), (2, 3), (3, 3)]
+    assert reports == [(1, 3), (2, 3), (3, 3)]
 
 
 def test_an_item_that_hangs_is_lost_alone():

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from affectory.features.feature_set import Segment
-from affectory.features.openface_csv import COLUMNS, read_openface_csv
+from affectory.features.openface_csv import COLUMNS, OpenfaceCsv, read_openface_csv
+from affectory.features.openface_faces import OpenfaceFaces
 from resources.openface import OpenFace, OpenFaceError
 
 HEADER = ", ".join(["frame", "timestamp", "confidence", "success", *COLUMNS])
@@ -69,7 +70,7 @@ def test_the_program_makes_only_the_tables_that_the_corpus_lacks(tmp_path):
     videos = [tmp_path / "corpus" / "media" / name for name in ("had.mp4", "new.mp4", "new.mp4")]
     binary = program(tmp_path, f'printf "%s\\n%s\\n" "{HEADER}" "{ROW}" > "$out/$name.csv"')
     told: list[str] = []
-    csvs = OpenFace(binary=binary).feature_set("openface", videos, tmp_path / "made", told.append)
+    csvs = OpenFace(binary=binary).complete(OpenfaceCsv(), videos, tmp_path / "made", told.append)
     assert [path.name for path in (tmp_path / "made").iterdir()] == ["new.csv"] and not told
     (row,) = csvs.extract([Segment(utterance_id="u", media=videos[1])])
     assert row.valid and row.frames.shape == (1, 44)
@@ -86,7 +87,7 @@ def test_crops_are_kept_beside_the_table_and_made_where_only_the_table_was(tmp_p
     (tmp_path / "made" / "day" / "a.csv").write_text(f"{HEADER}\n{ROW}\n")
     told: list[str] = []
     binary = program(tmp_path, f"{crop}; {table}")
-    faces = OpenFace(binary=binary).feature_set("openface_faces", [video], tmp_path / "made", told.append)
+    faces = OpenFace(binary=binary).complete(OpenfaceFaces(), [video], tmp_path / "made", told.append)
     (found,) = faces.extract([Segment(utterance_id="u", media=video, end_s=1.0)])
     assert not told and found.valid and set(found.frames.ravel()) == {7.0}
     assert sorted(path.name for path in (tmp_path / "made" / "day").iterdir()) == ["a.csv", "a_aligned"]
@@ -95,7 +96,7 @@ def test_crops_are_kept_beside_the_table_and_made_where_only_the_table_was(tmp_p
 def test_a_file_that_the_program_fails_on_is_told_and_has_no_table(tmp_path):
     told: list[str] = []
     video = tmp_path / "media" / "a.mp4"
-    csvs = OpenFace(binary=program(tmp_path, "exit 3")).feature_set("openface", [video], tmp_path / "made", told.append)
+    csvs = OpenFace(binary=program(tmp_path, "exit 3")).complete(OpenfaceCsv(), [video], tmp_path / "made", told.append)
     assert len(told) == 1 and "ended with code 3" in told[0]
     (row,) = csvs.extract([Segment(utterance_id="u", media=video)])
     assert (row.valid, row.reason) == (False, "no_openface_csv")

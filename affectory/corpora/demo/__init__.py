@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from affectory.corpora.demo.cues import EMOTIONS
-from affectory.corpora.demo.film import Film, encode, stage
+from affectory.corpora.demo.film import Film, stage, write_film
 from affectory.corpora.demo.process import DemoError
 from affectory.corpora.demo.script import Dialogue, write_script
-from affectory.corpora.demo.tables import media_path, planted_table, utterance_table
+from affectory.corpora.demo.tables import annotation_table, media_path, planted_table
 
 __all__ = ["GENERATOR_VERSION", "DemoError", "generate"]
 
@@ -78,6 +78,7 @@ def _alone(folder: Path) -> Iterator[None]:
 
 
 def _manifest(root: Path) -> dict[str, Any] | None:
+    """What the folder's manifest says, None where it has none that can be read."""
     try:
         return json.loads((root / MANIFEST).read_text("utf-8"))
     except (OSError, ValueError):
@@ -108,7 +109,7 @@ def _shoot(
 
     def shoot(dialogue: Dialogue) -> Film:
         film = stage(dialogue)
-        encode(film, part / media_path(dialogue))
+        write_film(film, part / media_path(dialogue))
         return film
 
     films = []
@@ -125,9 +126,9 @@ def _shoot(
 
 
 def _write_tables(part: Path, name: str, script: list[Dialogue], films: list[Film], arguments: dict[str, Any]) -> None:
-    made = [(dialogue, film.scenes) for dialogue, film in zip(script, films, strict=True)]
-    utterance_table(made).to_csv(part / "utterances.csv", index=False, lineterminator="\n")
-    planted_table(made).to_csv(part / "planted.csv", index=False, lineterminator="\n")
+    filmed = [(dialogue, film.scenes) for dialogue, film in zip(script, films, strict=True)]
+    annotation_table(filmed).to_csv(part / "utterances.csv", index=False, lineterminator="\n")
+    planted_table(filmed).to_csv(part / "planted.csv", index=False, lineterminator="\n")
     files = ["corpus.toml", "utterances.csv", "planted.csv", *(media_path(dialogue) for dialogue in script)]
     (part / MANIFEST).write_text(json.dumps({"arguments": arguments, "files": files}, indent=1) + "\n", "utf-8")
     (part / "corpus.toml").write_text(_corpus_toml(name), "utf-8")

@@ -21,14 +21,14 @@ def play(
 ) -> Iterator[Expression]:
     """The speaker's expression at `times_s` [T]; `loudness` [T] in 0..1 opens the mouth."""
     rng = np.random.default_rng(turn.seed)
-    held = _CARRIED + (1 - _CARRIED) * _ramp(times_s, start_s - ONSET_S, end_s + ONSET_S)
+    strengths = _CARRIED + (1 - _CARRIED) * _ramp(times_s, start_s - ONSET_S, end_s + ONSET_S)
     wobble = 1 + 0.12 * np.stack([_drift(rng, times_s) for _ in range(3)])
     turns, nods, leans, across, down = (_drift(rng, times_s) for _ in range(5))
     blink = _blinks(rng, times_s)
     articulation = rng.uniform(0.7, 1.1, size=len(times_s))
     face = turn.face
     for index in range(len(times_s)):
-        strength = held[index]
+        strength = strengths[index]
         speaking = _JAW * loudness[index] * articulation[index]
         mouth = speaking * (1 + 1.5 * face.mouth_opening) + 0.5 * face.mouth_opening * strength
         yield Expression(

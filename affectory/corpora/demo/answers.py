@@ -16,10 +16,10 @@ def planted_facts(root: Path) -> tuple[str, ...]:
     if not (root / TABLE).is_file():
         return ()
     table = pd.read_csv(root / TABLE, keep_default_na=False)
-    shown = [f"{modality} {(table[f'shown_{modality}'] == table['emotion']).mean():.0%}" for modality in MODALITIES]
+    agreeing = [f"{modality} {(table[f'shown_{modality}'] == table['emotion']).mean():.0%}" for modality in MODALITIES]
     removed = [f"{modality} of {table['removed'].tolist().count(modality.value)}" for modality in MODALITIES]
     return (
         f"Each of the {len(table)} utterances shows its emotion in voice, face and words, not always the true one: "
-        f"{', '.join(shown)} show the label.",
+        f"{', '.join(agreeing)} show the label.",
         f"Removed on purpose: {', '.join(removed)} utterances.",
     )

@@ -28,7 +28,7 @@ def check_voice(voice: str, data: Path) -> None:
         sys.exit(f"voice {voice}: espeak-ng has no variant {variant} in {data / 'voices' / '!v'}")
 
 
-def speak(library: ctypes.CDLL, line: dict, collected: bytearray) -> bytes:
+def synthesise(library: ctypes.CDLL, line: dict, collected: bytearray) -> bytes:
     """16-bit samples of one sentence."""
     collected.clear()
     library.espeak_ng_SetRandSeed(ctypes.c_long(line["seed"]))  # the breathy variants are seeded by the clock otherwise
@@ -43,6 +43,7 @@ def speak(library: ctypes.CDLL, line: dict, collected: bytearray) -> bytes:
 
 
 def main() -> None:
+    """Speaks what standard input asks for."""
     lines = json.load(sys.stdin)
     data = Path(espeakng_loader.get_data_path())
     library = ctypes.CDLL(espeakng_loader.get_library_path())
@@ -60,7 +61,7 @@ def main() -> None:
     library.espeak_SetSynthCallback(callback)
     for line in lines:
         check_voice(line["voice"], data)
-    spoken = [speak(library, line, collected) for line in lines]
+    spoken = [synthesise(library, line, collected) for line in lines]
     header = {"rate_hz": rate_hz, "samples": [len(samples) // 2 for samples in spoken]}
     sys.stdout.buffer.write(json.dumps(header).encode() + b"\n" + b"".join(spoken))
 

@@ -114,18 +114,18 @@ def _eyeball(canvas: Image, look: Look, centre: float, almond: NDArray[np.floati
     """White, iris and pupil, drawn on a patch of their own and seen through the almond between the lids."""
     left, top = (int(edge) for edge in np.floor(to_pixels(almond.min(axis=0))) - 2)
     right, bottom = (int(edge) for edge in np.ceil(to_pixels(almond.max(axis=0))) + 3)
-    seen = canvas[top:bottom, left:right]
-    ball = np.full_like(seen, (238, 236, 234, 255))
+    patch = canvas[top:bottom, left:right]
+    ball = np.full_like(patch, (238, 236, 234, 255))
     discs = (((0, 0), 0.105, _shade(look.iris, 0.55)), ((0, 0), 0.088, look.iris), ((0, 0), 0.044, (18, 16, 16)))
     for (dx, dy), radius, colour in (*discs, ((-0.03, -0.035), 0.02, (250, 250, 250))):
         x, y = (int(part) for part in _fixed(np.array([centre + dx, _EYE_Y - 0.012 + dy]), (left, top)))
         size = round(radius * UNIT_PX * (1 << _SUBPIXEL_BITS))
         cv2.circle(ball, (x, y), size, (*colour, 255), -1, cv2.LINE_AA, _SUBPIXEL_BITS)
-    opening = np.zeros(seen.shape[:2], np.uint8)
+    opening = np.zeros(patch.shape[:2], np.uint8)
     cv2.fillPoly(opening, [_fixed(almond, (left, top))], 1, cv2.LINE_8, _SUBPIXEL_BITS)
-    lid_shadow = np.linspace(0.72, 1.0, len(seen), dtype=np.float32)[:, None, None]
+    lid_shadow = np.linspace(0.72, 1.0, len(patch), dtype=np.float32)[:, None, None]
     shaded = (ball[..., :3] * lid_shadow).astype(np.uint8)
-    np.copyto(seen[..., :3], shaded, where=opening[..., None].astype(bool))
+    np.copyto(patch[..., :3], shaded, where=opening[..., None].astype(bool))
 
 
 def _brow(canvas: Image, look: Look, expression: Expression, side: int) -> None:

@@ -80,8 +80,8 @@ def _speak(dialogue: Dialogue) -> list[NDArray[np.float32]]:
 
 
 def _at_fitting_rate(line: Line, duration_s: float) -> Line:
-    wanted_s = float(np.clip(duration_s, *UTTERANCE_S))
-    return replace(line, rate_wpm=round(line.rate_wpm * duration_s / wanted_s))
+    fitting_s = float(np.clip(duration_s, *UTTERANCE_S))
+    return replace(line, rate_wpm=round(line.rate_wpm * duration_s / fitting_s))
 
 
 def _line(turn: Turn) -> Line:
@@ -113,9 +113,9 @@ def frames(film: Film) -> Iterator[Image]:
     times_s = np.arange(film.n_frames) / FRAME_RATE_HZ
     loudness = _loudness(film.speech, film.n_frames)
     for scene in film.scenes:
-        shown = (times_s >= scene.shot_start_s) & (times_s < scene.shot_end_s)
+        in_shot = (times_s >= scene.shot_start_s) & (times_s < scene.shot_end_s)
         covered = scene.turn.removed is Modality.VISUAL
-        for expression in play(scene.turn, times_s[shown], scene.start_s, scene.end_s, loudness[shown]):
+        for expression in play(scene.turn, times_s[in_shot], scene.start_s, scene.end_s, loudness[in_shot]):
             yield draw(scene.turn.speaker.look, expression, covered=covered)
 
 
@@ -125,7 +125,7 @@ def _loudness(speech: NDArray[np.float32], n_frames: int) -> NDArray[np.floating
     return np.clip(rms / max(np.percentile(rms, 95), 1e-6), 0, 1) ** 0.8
 
 
-def encode(film: Film, target: Path) -> None:
+def write_film(film: Film, target: Path) -> None:
     """Writes h264 + aac to `target`, by way of a temporary name. Raises DemoError with ffmpeg's last words.
 
     One thread and no metadata: the same film gives the same bytes.

@@ -45,7 +45,7 @@ class Turn:
     intensity: float
     valence: float
     arousal: float
-    shown: dict[Modality, str]  # the emotion that each cue shows; "" where the words tell none
+    cues: dict[Modality, str]  # the emotion that each cue shows; "" where the words tell none
     removed: Modality | None
     sentence: str
     voice: VoiceCue
@@ -56,6 +56,8 @@ class Turn:
 
 @dataclass(frozen=True, kw_only=True)
 class Dialogue:
+    """Two speakers who take turns, and the split that they are in."""
+
     dialogue_id: str
     split: Split
     turns: tuple[Turn, ...]
@@ -94,8 +96,8 @@ class _Deck(Generic[Card]):
 
 def _removals() -> tuple[Modality | None, ...]:
     """25 cards of which each modality has two: 8 %."""
-    each = round(25 * REMOVED_SHARE)
-    removed: list[Modality | None] = [modality for modality in MODALITIES for _ in range(each)]
+    cards_of_modality = round(25 * REMOVED_SHARE)
+    removed: list[Modality | None] = [modality for modality in MODALITIES for _ in range(cards_of_modality)]
     return tuple(removed + [None] * (25 - len(removed)))
 
 
@@ -135,7 +137,7 @@ def _turn(
     dialogue_id: str, index: int, speaker: Speaker, emotion: str, topic: str, removed: Modality | None, rng: Rng
 ) -> Turn:
     intensity = float(rng.uniform(0.6, 1.2))
-    shown = {
+    cues = {
         Modality.ACOUSTIC: emotion if rng.random() < AGREEMENT["acoustic"] else _other(emotion, rng),
         Modality.VISUAL: emotion if rng.random() < AGREEMENT["visual"] else _other(emotion, rng),
         Modality.TEXTUAL: _words(emotion, rng),
@@ -151,19 +153,20 @@ def _turn(
         intensity=intensity,
         valence=float(valence),
         arousal=float(arousal),
-        shown=shown,
+        cues=cues,
         removed=removed,
-        sentence=_sentence(shown[Modality.TEXTUAL], topic, rng),
-        voice=voice_cue(shown[Modality.ACOUSTIC], speaker.culture, intensity, speaker.voice_habit, rng),
-        face=face_cue(shown[Modality.VISUAL], speaker.culture, intensity, speaker.face_habit, rng),
+        sentence=_sentence(cues[Modality.TEXTUAL], topic, rng),
+        voice=voice_cue(cues[Modality.ACOUSTIC], speaker.culture, intensity, speaker.voice_habit, rng),
+        face=face_cue(cues[Modality.VISUAL], speaker.culture, intensity, speaker.face_habit, rng),
         pause_s=float(rng.uniform(*PAUSE_S)),
         seed=int(rng.integers(2**31)),
     )
 
 
 def _other(emotion: str, rng: Rng) -> str:
-    others = [candidate for candidate in EMOTIONS if candidate != emotion]
-    return others[rng.integers(len(others))]
+    """One of the emotions but this."""
+    alternatives = [candidate for candidate in EMOTIONS if candidate != emotion]
+    return alternatives[rng.integers(len(alternatives))]
 
 
 def _words(emotion: str, rng: Rng) -> str:

@@ -17,9 +17,9 @@ def media_path(dialogue: Dialogue) -> str:
     return f"media/{dialogue.dialogue_id}.mp4"
 
 
-def utterance_table(made: Iterable[tuple[Dialogue, tuple[Scene, ...]]]) -> pd.DataFrame:
+def annotation_table(filmed: Iterable[tuple[Dialogue, tuple[Scene, ...]]]) -> pd.DataFrame:
     """UTTERANCE_COLUMNS; one row an utterance. Dominance and sentiment are empty: nothing of them was planted."""
-    rows = [_utterance(dialogue, scene) for dialogue, scenes in made for scene in scenes]
+    rows = [_utterance(dialogue, scene) for dialogue, scenes in filmed for scene in scenes]
     return pd.DataFrame(rows).reindex(columns=list(UTTERANCE_COLUMNS))
 
 
@@ -42,19 +42,19 @@ def _utterance(dialogue: Dialogue, scene: Scene) -> dict[str, object]:
     }
 
 
-def planted_table(made: Iterable[tuple[Dialogue, tuple[Scene, ...]]]) -> pd.DataFrame:
+def planted_table(filmed: Iterable[tuple[Dialogue, tuple[Scene, ...]]]) -> pd.DataFrame:
     """What was planted, one row an utterance as in utterances.csv; docs/demo-corpus.md explains the columns."""
-    return pd.DataFrame([_planted(scene) for _, scenes in made for scene in scenes])
+    return pd.DataFrame([_planted(scene) for _, scenes in filmed for scene in scenes])
 
 
 def _planted(scene: Scene) -> dict[str, object]:
     turn = scene.turn
-    agreeing = [modality.key for modality, shown in turn.shown.items() if shown == turn.emotion]
+    agreeing = [modality.key for modality, emotion in turn.cues.items() if emotion == turn.emotion]
     return {
         "utterance_id": turn.utterance_id,
         "emotion": turn.emotion,
         "intensity": f"{turn.intensity:.3f}",
-        **{f"shown_{modality.value}": shown for modality, shown in turn.shown.items()},
+        **{f"shown_{modality.value}": emotion for modality, emotion in turn.cues.items()},
         "agreeing": ",".join(agreeing),
         "removed": turn.removed.value if turn.removed else "",
         "spoken": turn.sentence,

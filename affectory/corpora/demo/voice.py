@@ -40,12 +40,12 @@ def speak(lines: Sequence[Line], *, item: str) -> list[NDArray[np.float32]]:
     program = Path(__file__).with_name("espeak.py")
     # -P: the program's own folder stays off its import path
     answer = run([sys.executable, "-P", str(program)], request.encode(), item=item, timeout_s=_TIMEOUT_S)
-    header, _, pcm = answer.partition(b"\n")
-    told = json.loads(header)
-    if told["rate_hz"] != RATE_HZ:
-        raise DemoError(f"{item}: expected espeak-ng to speak at {RATE_HZ} Hz, got {told['rate_hz']} Hz")
+    first_line, _, pcm = answer.partition(b"\n")
+    header = json.loads(first_line)
+    if header["rate_hz"] != RATE_HZ:
+        raise DemoError(f"{item}: expected espeak-ng to speak at {RATE_HZ} Hz, got {header['rate_hz']} Hz")
     samples = np.frombuffer(pcm, "<i2").astype(np.float32) * np.float32(1 / 32768)
-    spoken = np.split(samples, np.cumsum(told["samples"])[:-1])
+    spoken = np.split(samples, np.cumsum(header["samples"])[:-1])
     return [_shape(part, line, item) for part, line in zip(spoken, lines, strict=True)]
 
 
