@@ -173,15 +173,16 @@ def _data(store: FeatureStore, tracking: Tracking, corpus: str, study: Study, st
     word = "dialogue" if len(set(units["dialogue"])) < len(units) else "speaker"
     predictions = store.query(DIMENSION_PREDICTIONS if of_dimensions else PREDICTIONS, keys)
     dimensions = set(predictions["dimension"]) if of_dimensions else set()
+    tested = tuple(name for name in DIMENSIONS if name in dimensions)
     return StudyData(
         study=stored_as,
-        title=study.title,
+        title=study.title_of(tested),
         names=study.names,
         metrics=study.metrics,
         references=study.references,
         pictured=study.pictured,
         corpus=corpus,
-        dimensions=tuple(name for name in DIMENSIONS if name in dimensions),
+        dimensions=tested,
         protocol=store.query(PROTOCOL, keys)["protocol"].fillna("").iloc[0],
         results=store.query("SELECT * FROM results WHERE corpus = ? AND family = ?", keys),
         predictions=predictions,

@@ -99,7 +99,7 @@ def _grid(data: StudyData, reference: str, table: pd.DataFrame) -> Grid:
     conditions = list(dict.fromkeys(table["condition"]))
     rows = {(row["baseline"], row["condition"]): row for row in records(table)}
     lines = tuple(
-        (data.names.title(name), tuple(value for place in conditions for value in _values(rows.get((name, place)))))
+        (data.names.short(name), tuple(value for place in conditions for value in _values(rows.get((name, place)))))
         for name in data.names.in_order(table["baseline"])
     )
     return Grid(
@@ -108,7 +108,7 @@ def _grid(data: StudyData, reference: str, table: pd.DataFrame) -> Grid:
         columns=_PARTS * len(conditions),
         spans=tuple((condition_title(place), len(_PARTS)) for place in conditions),
         groups=(Group(lines),),
-        note=_note(data),
+        note=_note(data, table),
     )
 
 
@@ -122,13 +122,16 @@ def _values(row: dict | None) -> tuple[Value, ...]:
     return (*(Value(text.replace(" ", NO_BREAK)) for text in texts), Value(word, strong=bool(row["significant"])))
 
 
-def _note(data: StudyData) -> str:
+def _note(data: StudyData, table: pd.DataFrame) -> str:
+    runs = {str(name): int(fewest) for name, fewest in table.groupby("baseline")["runs"].min().items()}
+    most = max(runs.values())
+    fewer = [f"{data.names.short(name)} {runs[name]}" for name in data.names.in_order(runs) if runs[name] < most]
     return (
-        "Difference: mean over the runs that both have. Interval: percentile bootstrap, 95 %, of the predictions "
-        f"pooled over folds, whole {data.unit_word}s drawn; it speaks of the {data.unit_word}s tested, the test of "
-        "training again on other folds or seeds. d_z: difference over its deviation over runs. p: paired t-test (over "
-        "folds with the correction of Nadeau and Bengio, over seeds where there is one fold), Holm’s correction over "
-        "the rows of one model and condition."
+        f"Difference: mean over the runs that both have ({'; '.join([str(most), *fewer])}). Interval: percentile "
+        f"bootstrap, 95 %, of the predictions pooled over folds, whole {data.unit_word}s drawn; it speaks of the "
+        f"{data.unit_word}s tested, the test of training again on other folds or seeds. d_z: difference over its "
+        "deviation over runs. p: paired t-test (over folds with the correction of Nadeau and Bengio, over seeds where "
+        "there is one fold), Holm’s correction over the rows of one model and condition."
     )
 
 

@@ -112,23 +112,27 @@ def chance(data: StudyData) -> float | None:
 
 def bars_figure(data: StudyData) -> Figure | None:
     """Each row under each condition, with bootstrap intervals where there are predictions."""
-    metric, units = data.metric, f"{data.unit_word}s"
+    metric = data.metric
     table = scores(data, [metric])
     if not len(table):
         return None
-    ranking = metric_title(metric)
+    ranking, labelled = metric_title(metric), len(data.predictions.dropna(subset=["label", "predicted"]))
 
     def draw(form: Form) -> bytes:
-        labelled = len(data.predictions.dropna(subset=["label", "predicted"]))
         intervals = dialogue_bootstrap(data.predictions, metric, data.units) if labelled else None
         return study_bars(table, metric, intervals, names=data.names, form=form)
 
+    drawn = f"Dots: mean {ranking} over runs. Lines: one standard deviation each way."
+    if labelled:
+        drawn = (
+            f"Dots: {ranking} of the predictions pooled over folds, mean over seeds. Lines: 95 % bootstrap intervals, "
+            f"whole {data.unit_word}s drawn."
+        )
     return Figure(
         name="conditions",
         title=f"{ranking} by condition",
-        caption=f"Dots: {ranking} of the predictions pooled over folds, mean over seeds. Lines: 95 % bootstrap "
-        f"intervals, whole {units} drawn. They show how sure each row’s own value is; whether two rows differ is in "
-        "the table of differences, which pairs them.",
+        caption=f"{drawn} They show how sure each row’s own value is; whether two rows differ is in the table of "
+        "differences, which pairs them.",
         draw=draw,
     )
 
@@ -148,8 +152,8 @@ def sweep_figure(data: StudyData, kind: str, caption: str) -> Figure | None:
     return Figure(
         name=f"missing_{kind}",
         title=f"{metric_title(data.metric)} as more {kind} are missing",
-        caption=f"{caption}; mean over runs, bands one deviation each way; dashed: chance. The models were not trained "
-        "for it anew.",
+        caption=f"{caption}; mean over runs, bands one deviation each way{'; dashed: chance' if level else ''}. The "
+        "models were not trained for it anew.",
         draw=lambda form: rate_curves(table, data.metric, chance=level, names=data.names, form=form),
     )
 

@@ -27,6 +27,7 @@ _COLUMNS = {
     "imagined": ("condition", "utterance_id", "label", "true_x", "true_y", "imagined_x", "imagined_y"),
     "history": ("experiment", "seed", "epoch", "name", "value"),
 }
+_OF_DIMENSIONS = ("dimension", "dialogue_id", "place")  # further columns of the predictions of dimensions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +73,10 @@ class StudyData:
     def __post_init__(self) -> None:
         if unknown := [name for name in self.dimensions if name not in DIMENSIONS]:
             raise ValueError(f"study {self.study}: unknown dimensions {unknown}; expected some of {DIMENSIONS}")
-        check_columns(f"study {self.study}", {name: getattr(self, name) for name in _COLUMNS}, _COLUMNS)
+        expected = dict(_COLUMNS)
+        if self.dimensions and len(self.predictions):
+            expected["predictions"] += _OF_DIMENSIONS
+        check_columns(f"study {self.study}", {name: getattr(self, name) for name in _COLUMNS}, expected)
         for name, frames in self.samples.items():
             if frames.ndim != 2:
                 raise ValueError(f"study {self.study}: sample {name}: expected frames [T, D], got shape {frames.shape}")
@@ -86,11 +90,6 @@ class StudyData:
     def full_condition(self) -> str:
         """The condition that lacks nothing; "" without results."""
         return full_condition(self.results)
-
-    @property
-    def is_repeated(self) -> bool:
-        """Whether there is more than one run, so that means have deviations."""
-        return len(self.results.drop_duplicates(["fold", "seed"])) > 1
 
     def rows(self) -> list[str]:
         """The experiments that have results, in the order of the tables."""

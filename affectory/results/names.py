@@ -14,7 +14,7 @@ SPEAKER_NORMALISED = "/speaker_normalised"  # behind an experiment: its features
 MODALITIES_MISSING, FRAMES_MISSING = "modalities", "frames"  # kinds of sweep
 
 METRIC_TITLES = {
-    "ccc": "CCC",
+    "ccc": "Mean CCC",
     "ccc_valence": "CCC of valence",
     "ccc_arousal": "CCC of arousal",
     "wa": "WA",

@@ -270,11 +270,20 @@ def _distances(data: StudyData) -> dict[str, dict[str, float]]:
     return by_condition
 
 
-def imagination_grid(data: StudyData) -> Grid | None:
-    """How near imagined joint features come to the true ones; nothing is marked as best."""
+def imagination_grids(data: StudyData) -> list[Grid | None]:
+    """How near imagined joint features come to the true ones, a block of rows each; nothing is marked as best."""
     note = "Test part, mean and deviation over runs, of the features themselves and not of their places in a picture."
     title = "How near imagined joint features come to the true ones"
-    return scores_grid(plain(data), IMAGINATION, title, note=note, ranked=False)
+    return [
+        scores_grid(
+            block,
+            IMAGINATION,
+            f"{title}{', with speaker-wise normalisation' if block.speaker_normalised else ''}",
+            note=note,
+            ranked=False,
+        )
+        for block in blocks(data)
+    ]
 
 
 STUDY = Study(
@@ -295,7 +304,7 @@ STUDY = Study(
         )
     },
     findings=(mmin_against_controls, best_against_others, augmentation, slides_order, speaker_normalised),
-    shows=(("", (imagined_figure, imagination_grid, learning_figure)),),
+    shows=(("", (imagined_figure, imagination_grids, learning_figure)),),
     absent={
         "missing_modalities": "No sweep of missing rates is stored for this study.",
         "imagined": "No imagined representations are stored for this study, so none are drawn.",

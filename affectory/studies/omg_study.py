@@ -178,12 +178,12 @@ def _face_row(name: str) -> Row:
 
 
 def _face_rows() -> tuple[Row, ...]:
-    """The published pairs first, each backbone fine-tuned with a GRU where the family has it, then random weights."""
+    """The published pairs and those of a small backbone, two fine-tuned, and the frozen ones with random weights."""
     published = [name for name in SLIDES_NUMBERS if face_parts(name)]
     small = [f"mobilenet_v3_small_{temporal}" for temporal in TEMPORALS]
     tuned = [f"{backbone}_gru{FINE_TUNED}" for backbone in ("resnet50", "mobilenet_v3_small")]
     stems = {"": [*published, *small], FINE_TUNED: tuned}
-    ends = (("", ""), ("", RANDOM), (FINE_TUNED, ""), (FINE_TUNED, RANDOM))
+    ends = (("", ""), (FINE_TUNED, ""), (FINE_TUNED, RANDOM), ("", RANDOM))
     return tuple(_face_row(f"{stem}{random}") for kind, random in ends for stem in stems[kind])
 
 
@@ -467,7 +467,7 @@ def faces_figure(data: StudyData) -> Figure | None:
 STUDY = Study(
     name=NAME,
     family="valence_arousal",
-    title="Study of valence and arousal",
+    title="Study of {dimensions}",
     description="The tables of valence and arousal: networks of sound, of faces, and of all modalities under every "
     "condition.",
     rows=ROWS,

@@ -6,7 +6,7 @@ and figures that it shows. None of it needs torch: a row's configuration is look
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -24,7 +24,9 @@ from affectory.report.scores import (
 from affectory.report.section import Block, Figure, Grid, Item, Section
 from affectory.report.sentences import Finding, calibration, highest_rows, left_out, scope
 from affectory.report.study_data import StudyData, blocks
+from affectory.results.frames import where
 from affectory.results.names import FRAMES_MISSING, MODALITIES_MISSING, SPEAKER_NORMALISED, Name, Names
+from affectory.results.words import joined
 
 if TYPE_CHECKING:
     from affectory.data.dataset import Dataset
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 LINEAR_SVM = "linear_svm"  # stands for a family in rows that are no network
 NORMALISED_TITLE = "speaker-wise normalisation (transductive: reads the test speakers’ unlabelled rows)"
 AS_ABOVE = "As above, among these rows alone."
+_NORMALISED = "_speaker_normalised"  # behind the name of a figure
 
 Shown = Grid | Figure | None
 Maker = Callable[[StudyData], Shown | Iterable[Shown]]  # of tables and figures; None where the data does not hold them
@@ -82,7 +85,8 @@ class Option:
 class Inside(Protocol):
     """How a study looks into what it trained, when it is shown."""
 
-    options: Mapping[str, Any]
+    @property
+    def options(self) -> Mapping[str, Any]: ...
 
     def trained(self, row: str) -> tuple[DeployedModel, Dataset] | None:
         """The row's model of the first fold and seed, and the corpus divided as in that fold; None without one."""
@@ -113,7 +117,7 @@ class Study:
 
     name: str  # of the asset, and in column `family` of the store's tables
     family: str  # that it is about: what a corpus must have to feed it, and whose presets it takes
-    title: str
+    title: str  # `{dimensions}` in it stands for those of the corpus
     description: str  # in Dagster
     rows: tuple[Row, ...]
     metrics: tuple[str, ...]  # of its tables; the first ranks, is tested and drawn
@@ -141,28 +145,35 @@ class Study:
         """Of its rows, in the order of the tables."""
         return Names({row.name: row.naming for row in self.rows})
 
+    def title_of(self, dimensions: Sequence[str]) -> str:
+        """Its title on a corpus that has these dimensions, none of classes."""
+        return self.title.replace("{dimensions}", joined(dimensions) or "dimensions")
+
     def section(self, data: StudyData) -> Section:
         """What is shown of the data, on the page, in Dagster and in MLflow."""
-        if data.metric not in set(data.results["metric"]):
+        if not where(data.results, metric=data.metric)["value"].notna().any():
             return Section(title=data.title, findings=(f"No results are stored for {data.study} yet.", *left_out(data)))
         parts = (highest_rows, *self.findings, calibration, left_out, scope) if self.repeated else self.findings
+        findings = tuple(sentence for part in parts for sentence in part(data))
         section = Section(
             title=data.title,
+            headline=f"{data.title}: {findings[0]}" if data.dimensions else "",  # of classes a page makes its own
             lede=tuple(line for line in (data.protocol, data.runs_note) if line),
-            findings=tuple(sentence for part in parts for sentence in part(data)),
+            findings=findings,
             meanings=tuple(data.names.meanings(name.removesuffix(SPEAKER_NORMALISED) for name in data.rows())),
-            blocks=(*self._repeated(data), *self._own(data)),
+            blocks=self._blocks(data),
         )
-        drawn = {figure.name for figure in section.figures}
+        drawn = {figure.name.removesuffix(_NORMALISED) for figure in section.figures}
         return replace(section, notes=tuple(words for name, words in self.absent.items() if name not in drawn))
 
-    def _repeated(self, data: StudyData) -> list[Block]:
+    def _blocks(self, data: StudyData) -> tuple[Block, ...]:
+        """The plain rows, what is of them alone, and at last the rows normalised by speaker."""
         parts = blocks(data) if self.repeated else []
-        made = [(part, tuple(_items([self.repeated], part))) for part in parts if self.repeated]
-        return [
-            _as_normalised(items, repeats=len(parts) > 1) if part.speaker_normalised else Block(items)
-            for part, items in made
-        ]
+        made = [(part.speaker_normalised, tuple(_items([self.repeated], part))) for part in parts if self.repeated]
+        above = [Block(items) for speaker_normalised, items in made if not speaker_normalised]
+        texts = {_text_of(item) for block in above for item in block.items}
+        below = [_as_normalised(items, texts) for speaker_normalised, items in made if speaker_normalised]
+        return (*above, *self._own(data), *below)
 
     def _own(self, data: StudyData) -> list[Block]:
         made = [Block(tuple(_items(makers, data)), heading) for heading, makers in self.shows]
@@ -178,14 +189,19 @@ def _items(makers: Iterable[Maker], data: StudyData) -> list[Item]:
     return items
 
 
-def _as_normalised(items: tuple[Item, ...], *, repeats: bool) -> Block:
-    """The block of the rows normalised by speaker: its figures under names of their own, its notes not said again."""
+def _as_normalised(items: tuple[Item, ...], above: Container[str]) -> Block:
+    """The rows normalised by speaker: figures under names of their own, no note again that stands above."""
     named: list[Item] = []
     for item in items:
+        text = AS_ABOVE if _text_of(item) in above else _text_of(item)
         if isinstance(item, Figure):
             title = f"{item.title}, with speaker-wise normalisation"
-            caption = AS_ABOVE if repeats else item.caption
-            named.append(replace(item, name=f"{item.name}_speaker_normalised", title=title, caption=caption))
+            named.append(replace(item, name=f"{item.name}{_NORMALISED}", title=title, caption=text))
         else:
-            named.append(replace(item, note=AS_ABOVE) if repeats else item)
+            named.append(replace(item, note=text))
     return Block(tuple(named), f"With {NORMALISED_TITLE}")
+
+
+def _text_of(item: Item) -> str:
+    """What stands below it."""
+    return item.caption if isinstance(item, Figure) else item.note
