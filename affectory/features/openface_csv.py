@@ -52,6 +52,7 @@ class OpenfaceCsv:
 
     folder: Path | None = None
     name: str = "openface"
+    means: str = "action units, head rotation and gaze, of existing CSVs or your own `FeatureExtraction`"
     modality: Modality = Modality.VISUAL
     width: int = len(COLUMNS)
     rate_hz: float | None = None  # the video's own

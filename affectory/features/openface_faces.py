@@ -49,6 +49,7 @@ class OpenfaceFaces:
 
     folder: Path | None = None
     name: str = "openface_faces"
+    means: str = "the same pictures as `faces`, cropped by OpenFace"
     modality: Modality = Modality.VISUAL
     width: int = SIZE * SIZE * 3
     rate_hz: float | None = None  # 16 an utterance, however long
