@@ -13,7 +13,7 @@ export PYTHONWARNINGS := ignore:Function `asset_materialize_command` is supersed
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo corpora materialize study test lint ui bench lock
+.PHONY: help setup demo corpora materialize study test lint docs ui bench lock
 
 help: ## show the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -60,6 +60,9 @@ test: setup ## run the default tests, the demo lineage included
 
 lint: setup ## ruff, pyright and the import rules
 	@ruff check . && ruff format --check . && pyright && lint-imports
+
+docs: setup ## write the tables of the documents that list what the code has
+	@python docs/tables.py
 
 ui: setup ## the Dagster page on http://127.0.0.1:3000 and the MLflow page on http://127.0.0.1:5000
 	@python -m pipelines.deployment

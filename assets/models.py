@@ -65,4 +65,9 @@ def _family_assets(family: Family[Any]) -> list[dg.AssetsDefinition]:
     return [*assets, model]
 
 
-MODEL_ASSETS = [asset for family in FAMILIES.values() if family.deployed for asset in _family_assets(family)]
+def model_assets() -> list[dg.AssetsDefinition]:
+    """Those of every family that is deployed."""
+    return [asset for family in FAMILIES.values() if family.deployed for asset in _family_assets(family)]
+
+
+MODEL_ASSETS = model_assets()

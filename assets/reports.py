@@ -1,5 +1,7 @@
 """The page of a corpus."""
 
+from collections.abc import Sequence
+
 import dagster as dg
 
 from affectory.report.conditions import conditions_grid
@@ -9,7 +11,7 @@ from affectory.report.markdown import bullets, grid_markdown
 from affectory.report.page import render_report
 from affectory.report.summary import summary
 from affectory.results.tables import conditions_table
-from affectory.studies import NAMES
+from affectory.studies import row_names
 from assets.models import MODEL_ASSETS
 from assets.partitions import OWNERS, corpus_partitions
 from assets.studies import STUDY_ASSETS
@@ -21,32 +23,41 @@ from resources.reports import Reports
 from resources.tracking import Tracking
 
 
-@dg.asset(
-    partitions_def=corpus_partitions,
-    deps=[*MODEL_ASSETS, *STUDY_ASSETS],
-    group_name="reports",
-    kinds={"html"},
-    owners=OWNERS,
-)
-def evaluation_report(
-    context: dg.AssetExecutionContext,
-    corpus_folders: CorpusFolders,
-    store: FeatureStore,
-    tracking: Tracking,
-    reports: Reports,
-) -> dg.MaterializeResult:
-    """One self-contained HTML page a corpus: conditions table, confusion matrices, learning curves, what is missing."""
-    corpus = corpus_folders.open(context.partition_key)
-    data = collect(store, tracking, corpus, dagster_run_id=context.run_id)
-    page = reports.write(corpus.name, render_report(data))
-    metadata: dict[str, dg.MetadataValue] = {
-        "page": dg.MetadataValue.path(page),
-        "summary": dg.MetadataValue.md(bullets(summary(data))),
-    }
-    if len(data.results):
-        table = conditions_table(data.results, names=NAMES)
-        shown = grid_markdown(conditions_grid(table, "Scores by condition", names=NAMES))
-        picture = condition_bars(table, "ua", chance=chance_level(data.facts), names=NAMES, form="png")
-        metadata |= {"table": dg.MetadataValue.md(shown), "ua": dg.MetadataValue.md(inline(picture))}
-    context.log.info(f"report: {page}")
-    return dg.MaterializeResult(metadata=metadata)
+def report_asset(reported: Sequence[dg.AssetsDefinition]) -> dg.AssetsDefinition:
+    """The asset of the page, which waits for the given models and studies."""
+
+    @dg.asset(
+        partitions_def=corpus_partitions,
+        deps=reported,
+        group_name="reports",
+        kinds={"html"},
+        owners=OWNERS,
+    )
+    def evaluation_report(
+        context: dg.AssetExecutionContext,
+        corpus_folders: CorpusFolders,
+        store: FeatureStore,
+        tracking: Tracking,
+        reports: Reports,
+    ) -> dg.MaterializeResult:
+        """One self-contained HTML page a corpus: conditions, confusion matrices, learning curves, what is missing."""
+        corpus = corpus_folders.open(context.partition_key)
+        data = collect(store, tracking, corpus, dagster_run_id=context.run_id)
+        page = reports.write(corpus.name, render_report(data))
+        metadata: dict[str, dg.MetadataValue] = {
+            "page": dg.MetadataValue.path(page),
+            "summary": dg.MetadataValue.md(bullets(summary(data))),
+        }
+        if len(data.results):
+            names = row_names()
+            table = conditions_table(data.results, names=names)
+            shown = grid_markdown(conditions_grid(table, "Scores by condition", names=names))
+            picture = condition_bars(table, "ua", chance=chance_level(data.facts), names=names, form="png")
+            metadata |= {"table": dg.MetadataValue.md(shown), "ua": dg.MetadataValue.md(inline(picture))}
+        context.log.info(f"report: {page}")
+        return dg.MaterializeResult(metadata=metadata)
+
+    return evaluation_report
+
+
+evaluation_report = report_asset([*MODEL_ASSETS, *STUDY_ASSETS])

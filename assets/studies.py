@@ -45,4 +45,9 @@ def _study_asset(study: Study) -> dg.AssetsDefinition:
     return train_and_show
 
 
-STUDY_ASSETS = [_study_asset(study) for study in STUDIES.values()]
+def study_assets() -> list[dg.AssetsDefinition]:
+    """One a study."""
+    return [_study_asset(study) for study in STUDIES.values()]
+
+
+STUDY_ASSETS = study_assets()

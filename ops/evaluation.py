@@ -12,7 +12,7 @@ from affectory.models import FAMILIES
 from affectory.report.conditions import conditions_grid
 from affectory.report.markdown import grid_markdown
 from affectory.results.tables import conditions_table
-from affectory.studies import NAMES
+from affectory.studies import row_names
 from affectory.vocabulary import Split
 from ops.datasets import read_dataset
 from ops.training import Run, load_trained
@@ -36,13 +36,14 @@ def scoring_op(name: str) -> dg.OpDefinition:
                 runs, metadata={"skipped": "the corpus cannot feed this family; the training log says why"}
             )
         _score_new(context, runs, store, tracking, compute)
-        table = conditions_table(_results(store, runs[0]), MAIN_METRICS[FAMILIES[runs[0].family].of_dimensions], NAMES)
+        names, metrics = row_names(), MAIN_METRICS[FAMILIES[runs[0].family].of_dimensions]
+        table = conditions_table(_results(store, runs[0]), metrics, names)
         return dg.Output(
             runs,
             metadata={
                 "runs": len(runs),
                 "reused": sum(run.reused for run in runs),
-                "table": dg.MetadataValue.md(grid_markdown(conditions_grid(table, "Scores by condition", names=NAMES))),
+                "table": dg.MetadataValue.md(grid_markdown(conditions_grid(table, "Scores by condition", names=names))),
             },
         )
 

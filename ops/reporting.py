@@ -10,7 +10,7 @@ from affectory.corpora.demo.answers import planted_facts
 from affectory.data.dataset import Dataset
 from affectory.models import FAMILIES
 from affectory.report.data import CorpusFacts, Provenance, ReportData
-from affectory.studies import NAMES, STUDIES
+from affectory.studies import STUDIES, row_names
 from ops.datasets import digest, read_dataset, stored_choice
 from ops.study_reporting import family_section, study_section
 from ops.training import beyond_scale, unfit
@@ -84,7 +84,7 @@ def collect(store: FeatureStore, tracking: Tracking, corpus: Corpus, *, dagster_
         history=history(tracking, results),
         runs=store.query(RUNS, [corpus.name, list(deployed)]),
         sections=tuple(section for section in sections if section),
-        names=NAMES,
+        names=row_names(),
         notes=(
             *(f"No model of the family {name} was trained: {why}." for name, why in untrained.items()),
             *(f"{sentence}." for sentence in (beyond_scale(rated) if rated else ())),

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from affectory.learning.linear_svm import evaluate_linear_svm
 from affectory.report.terminal import to_text
 from affectory.results.tables import conditions_table
-from affectory.studies import NAMES
+from affectory.studies import row_names
 from affectory.vocabulary import Split
 from ops.datasets import choose_feature_sets, read_dataset
 from pipelines.deployment import Places
@@ -26,7 +26,8 @@ def table(store: FeatureStore, corpus: str, names: Sequence[str]) -> str:
     train, val, test = (dataset.rows(split) for split in Split)
     results, _ = evaluate_linear_svm(dataset, train, val, test)
     keys = {"corpus": corpus, "family": "linear_svm", "experiment": "linear_svm", "fold": 0, "seed": 0}
-    return to_text(conditions_table(results.assign(**keys), names=NAMES), NAMES)
+    rows_called = row_names()
+    return to_text(conditions_table(results.assign(**keys), names=rows_called), rows_called)
 
 
 if __name__ == "__main__":

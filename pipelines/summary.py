@@ -5,7 +5,7 @@ import sys
 from affectory.models import FAMILIES
 from affectory.report.terminal import to_text
 from affectory.results.tables import conditions_table
-from affectory.studies import NAMES
+from affectory.studies import row_names
 from ops.evaluation import MAIN_METRICS
 from pipelines.deployment import Places
 from resources.feature_store import FeatureStore
@@ -15,13 +15,14 @@ from resources.reports import Reports
 def summarise(places: Places, corpus: str) -> str:
     """The tables of the corpus's results under every condition, a family each, then the places."""
     store = FeatureStore(path=str(places.features))
+    names = row_names()
     deployed = [name for name, family in FAMILIES.items() if family.deployed]
     found = [
         store.query("SELECT * FROM results WHERE corpus = ? AND family = ?", [corpus, family]) for family in deployed
     ]
     page = Reports(folder=str(places.reports)).path(corpus)
     shown = [
-        to_text(conditions_table(results, MAIN_METRICS[FAMILIES[family].of_dimensions], NAMES), NAMES)
+        to_text(conditions_table(results, MAIN_METRICS[FAMILIES[family].of_dimensions], names), names)
         for family, results in zip(deployed, found, strict=True)
         if len(results)
     ]

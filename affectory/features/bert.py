@@ -41,6 +41,10 @@ class Bert:
         return slug if slug.startswith("bert_") else f"bert_{slug}"
 
     @property
+    def means(self) -> str:
+        return f"last hidden state of {self.model}, a row a word piece"
+
+    @property
     def width(self) -> int:
         """The encoder's hidden size."""
         config = json.loads((_folder(self.model) / "config.json").read_text(encoding="utf-8"))

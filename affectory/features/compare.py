@@ -48,6 +48,7 @@ class Compare:
     """130 values a frame: 65 descriptors, then their 65 deltas."""
 
     name: str = "compare"
+    means: str = "low-level descriptors of openSMILE's ComParE_2016 with their deltas"
     modality: Modality = Modality.ACOUSTIC
     width: int = 130
     rate_hz: float | None = 10.0

@@ -20,6 +20,7 @@ class Egemaps:
     """One frame of 88 values an utterance."""
 
     name: str = "egemaps"
+    means: str = "functionals of eGeMAPS v02, one row an utterance"
     modality: Modality = Modality.ACOUSTIC
     width: int = 88
     rate_hz: float | None = None

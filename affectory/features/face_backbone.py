@@ -40,6 +40,11 @@ class FaceBackbone:
         return f"faces:{self.backbone}{':random' if self.random else ''}"
 
     @property
+    def means(self) -> str:
+        weights = "random weights" if self.random else "ImageNet's weights"
+        return f"what {self.backbone} with {weights} makes of each picture of `faces`"
+
+    @property
     def width(self) -> int:
         return BACKBONES[self.backbone].width
 

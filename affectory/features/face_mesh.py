@@ -22,6 +22,7 @@ class FaceMesh:
     """One row a sampled frame with a face: head pose, `geom_*` measures and aligned points (COLUMNS)."""
 
     name: str = "face_mesh"
+    means: str = "head pose, `geom_*` measures and aligned landmarks of MediaPipe's face mesh"
     modality: Modality = Modality.VISUAL
     width: int = len(COLUMNS)
     rate_hz: float | None = RATE_HZ

@@ -49,6 +49,7 @@ class Faces:
     """One row a bin with a face: the picture's 112 rows of 112 pixels of red, green and blue."""
 
     name: str = "faces"
+    means: str = "pictures of the aligned face, 16 an utterance"
     modality: Modality = Modality.VISUAL
     width: int = SIZE * SIZE * 3
     rate_hz: float | None = None  # 16 an utterance, however long

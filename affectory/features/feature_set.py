@@ -106,6 +106,11 @@ class FeatureSet(Protocol):
     def modality(self) -> Modality: ...
 
     @property
+    def means(self) -> str:
+        """What a row holds, in one clause, for the documents."""
+        ...
+
+    @property
     def width(self) -> int:
         """D, the values of one frame."""
         ...

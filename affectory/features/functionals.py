@@ -24,6 +24,7 @@ class Functionals:
     """One frame of 6,461 values an utterance."""
 
     name: str = "functionals"
+    means: str = "functionals of ComParE_2016 and of eGeMAPS v02, one row an utterance"
     modality: Modality = Modality.ACOUSTIC
     width: int = sum(WIDTHS.values())
     rate_hz: float | None = None

@@ -35,6 +35,7 @@ class Minilm:
     """384 values a word piece of the transcript."""
 
     name: str = "minilm"
+    means: str = "last hidden state of all-MiniLM-L6-v2, a row a word piece; works offline"
     modality: Modality = Modality.TEXTUAL
     width: int = HIDDEN
     rate_hz: float | None = None

@@ -47,6 +47,7 @@ class OpenfaceCsv:
     with_crops: ClassVar[bool] = False  # whether a run of OpenFace is to write crops beside the table
     folder: Path | None = None
     name: str = "openface"
+    means: str = "action units, head rotation and gaze, of existing CSVs or your own `FeatureExtraction`"
     modality: Modality = Modality.VISUAL
     width: int = len(COLUMNS)
     rate_hz: float | None = None  # the video's own

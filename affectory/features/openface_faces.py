@@ -50,6 +50,7 @@ class OpenfaceFaces:
     with_crops: ClassVar[bool] = True
     folder: Path | None = None
     name: str = "openface_faces"
+    means: str = "the same pictures as `faces`, cropped by OpenFace"
     modality: Modality = Modality.VISUAL
     width: int = SIZE * SIZE * 3
     rate_hz: float | None = None  # 16 an utterance, however long

@@ -50,6 +50,7 @@ class Spectrum:
     """One kind of spectrum, `width` values a frame, worked out by `frames_of`: samples [n] -> frames [T, width]."""
 
     name: str
+    means: str
     width: int
     frames_of: Callable[[np.ndarray], np.ndarray]  # importable by name, so that workers find it
     options: Mapping[str, object] = field(hash=False)
@@ -151,8 +152,14 @@ def _cosines() -> np.ndarray:
 
 SPECTRA = (
     # A minute takes 7.7 MB, eleven times `logmel`, which says nearly the same.
-    Spectrum("spectrogram", BINS, magnitudes, OPTIONS),
-    Spectrum("mel", BANDS, mel_powers, MEL_OPTIONS),
-    Spectrum("logmel", BANDS, mel_levels, MEL_OPTIONS | {"range_db": RANGE_DB}),
-    Spectrum("mfcc", COEFFICIENTS, mel_cepstra, MEL_OPTIONS | {"range_db": RANGE_DB, "coefficients": COEFFICIENTS}),
+    Spectrum("spectrogram", "magnitude of each frequency; 7.7 MB a minute", BINS, magnitudes, OPTIONS),
+    Spectrum("mel", "power in mel bands", BANDS, mel_powers, MEL_OPTIONS),
+    Spectrum("logmel", "level of mel bands in decibels", BANDS, mel_levels, MEL_OPTIONS | {"range_db": RANGE_DB}),
+    Spectrum(
+        "mfcc",
+        "mel-frequency cepstral coefficients",
+        COEFFICIENTS,
+        mel_cepstra,
+        MEL_OPTIONS | {"range_db": RANGE_DB, "coefficients": COEFFICIENTS},
+    ),
 )

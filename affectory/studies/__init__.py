@@ -16,14 +16,15 @@ STUDIES: dict[str, Study] = {
 }
 
 
-def _names() -> Names:
-    """Of the rows of all studies, in their order; the first study that has a row names it."""
+def row_names() -> Names:
+    """Of the rows of all studies, in their order; deployed families' experiments are called so too.
+
+    The first study that has a row names it.
+    """
     names: dict[str, Name] = {}
     for study in STUDIES.values():
         names = {**names, **{row: name for row, name in study.names.items() if row not in names}}
     return Names(names)
 
 
-NAMES = _names()  # also what the experiments of deployed families are called
-
-__all__ = ["NAMES", "STUDIES"]
+__all__ = ["STUDIES", "row_names"]
