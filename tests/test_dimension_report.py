@@ -5,6 +5,7 @@ from functools import cache
 
 import pandas as pd
 import pytest
+from tests.test_report import HOSTILE, Page, undrawn
 
 from affectory.dimension_data import DimensionData
 from affectory.dimension_report import findings, to_markdown
@@ -14,7 +15,6 @@ from affectory.report_data import CorpusFacts, coverage_found
 from affectory.vocabulary import Modality
 from tests.fixtures.dimensions import dimension_data, of_values
 from tests.fixtures.reports import report_data
-from tests.test_report import HOSTILE, Page, undrawn
 
 DATA, ONE = dimension_data(), dimension_data(1, ("valence",))
 NOTHING = DimensionData(study="omg_study")

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
+from tests.test_report import undrawn
 
 from affectory.report import render_report
 from affectory.study_data import ON_TEST, StudyData
@@ -11,7 +12,6 @@ from affectory.study_report import differences, findings, marks, pictures, to_ma
 from affectory.study_tables import class_f1, depths, on_test
 from affectory.vocabulary import Modality
 from tests.fixtures.reports import report_data
-from tests.test_report import undrawn
 
 TOLD = [("joy", "joy"), ("joy", "anger"), ("anger", "anger"), ("fear", "joy")]  # label, predicted
 WOBBLE = (0.0, 0.004, -0.004, 0.002, -0.002)  # over seeds

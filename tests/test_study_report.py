@@ -8,6 +8,7 @@ from statistics import mean
 import numpy as np
 import pandas as pd
 import pytest
+from tests.test_report import HOSTILE, Page, undrawn
 
 from affectory.report import render_report
 from affectory.report_data import where
@@ -20,7 +21,6 @@ from affectory.study_tables import calibration_table, single_modalities
 from affectory.vocabulary import Modality
 from tests.fixtures.reports import report_data
 from tests.fixtures.studies import LEVELS, study_data, three_modalities
-from tests.test_report import HOSTILE, Page, undrawn
 
 DATA, THREE = study_data(), three_modalities()
 SMALL = study_data({"mmin": 0.5, "best": 0.6}, folds=1, utterances=12)
