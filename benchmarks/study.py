@@ -8,8 +8,8 @@ and seed, eight tenths of the utterances to train on, one to validate, one to te
 classes can be told apart. Seconds are of a fresh process, its start and imports included; CPU seconds are of it and its
 children. Both forms have the same layers, weights at the start, batch size, epochs, Adam and clipping:
 
-    affectory  study.run_cell in two worker processes of one thread, as the study itself: also its calibration, sweeps
-               of missing rates, distances of what is imagined and its files
+    affectory  studies.cell.run_cell in two worker processes of one thread, as the study itself: also its calibration,
+               distances of what is imagined and its files, but without sweeps of missing rates
     plain      one process with a thread a core, as AIM3-RUC/MMIN@69a45fe: plain_mmin.py. That code also tests after
                every epoch, as it is run (--has_test --verbose): what this takes is measured, and both ratios printed.
                Its file of all weights after every epoch and its teacher run in evaluation too are left out
@@ -47,7 +47,9 @@ from affectory.data.inputs import ModalityInput, fit_inputs
 from affectory.learning.evaluation import logits_under
 from affectory.models import mmin
 from affectory.processes.child_processes import Lost, run_as_completed
-from affectory.study import Cell, Row, run_cell
+from affectory.studies import STUDIES
+from affectory.studies.cell import Cell, run_cell
+from affectory.studies.plan import Training
 from affectory.vocabulary import MODALITIES, Modality, Split, conditions
 
 ROWS = ("full_baseline", "augmented_baseline", "mmin", "mmin_ae", "mmin_no_cycle")
@@ -110,15 +112,17 @@ def made_corpus(utterances: int) -> Corpus:
 
 def run_affectory(study: Study, folder: Path) -> dict[str, dict[str, float]]:
     """Mean UA on validation and test of each row."""
-    rows = [Row(name, "mmin", config) for name, config in study.configs().items()]
+    by_name = {row.name: replace(row, swept=False) for row in STUDIES["mmin_study"].rows}
+    trainings = [Training(by_name[name], config) for name, config in study.configs().items()]
     cells = [
         Cell(
+            study="mmin_study",
             dataset=folder,
             splits=splits,
             fold=fold,
             seed=seed,
-            rows=rows,
-            fingerprints={row.name: f"{row.name}-{fold}-{seed}" for row in rows},
+            trainings=trainings,
+            fingerprints={training.name: f"{training.name}-{fold}-{seed}" for training in trainings},
             results=folder / "results",
             device="cpu",
             pictures=False,
