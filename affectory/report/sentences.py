@@ -41,8 +41,10 @@ def highest(data: StudyData, condition: str, place: str) -> str:
     others = compare_rows(data, data.metric, top, None, condition)
     apart = [other["baseline"] for other in others if other["significant"]]
     level = sorted((name for name in column if name not in (top, *apart)), key=lambda name: -column[name].mean)
-    verdicts = f"the paired test tells it from {_share_of(len(apart), len(column) - 1)}"
-    verdicts += f", not from {_with_scores(data, level, column)}" if level else ""
+    verdicts = "the paired test does not tell it"
+    if apart:
+        verdicts = f"the paired test tells it from {_share_of(len(apart), len(column) - 1)}{', not' if level else ''}"
+    verdicts += f" from {_with_scores(data, level, column)}" if level else ""
     if top not in data.references:  # named before the numbers were seen
         verdicts += "; it was picked by these very numbers, which the test does not allow for"
     if all(isnan(other["p"]) for other in others):
@@ -191,9 +193,9 @@ def mean_words(cell: Cell) -> str:
 
 
 def _share_of(some: int, others: int) -> str:
-    if some == others:
-        return "the other" if others == 1 else f"all {others} others"
-    return f"{some or 'none'} of the {others} others"
+    if some < others:
+        return f"{some} of the {others} others"
+    return {1: "the other", 2: "both others"}.get(others, f"all {others} others")
 
 
 def _with_scores(data: StudyData, names: list[str], column: Mapping[str, Cell]) -> str:
