@@ -151,10 +151,9 @@ class Study:
 
     def section(self, data: StudyData) -> Section:
         """What is shown of the data, on the page, in Dagster and in MLflow."""
-        if not where(data.results, metric=data.metric)["value"].notna().any():
-            return Section(title=data.title, findings=(f"No results are stored for {data.study} yet.", *left_out(data)))
-        parts = (highest_rows, *self.findings, calibration, left_out, scope) if self.repeated else self.findings
-        findings = tuple(sentence for part in parts for sentence in part(data))
+        findings = self.sentences(data)
+        if not _has_results(data):
+            return Section(title=data.title, findings=findings)
         section = Section(
             title=data.title,
             headline=f"{data.title}: {findings[0]}" if data.dimensions else "",  # of classes a page makes its own
@@ -165,6 +164,13 @@ class Study:
         )
         drawn = {figure.name.removesuffix(_NORMALISED) for figure in section.figures}
         return replace(section, notes=tuple(words for name, words in self.absent.items() if name not in drawn))
+
+    def sentences(self, data: StudyData) -> tuple[str, ...]:
+        """What the numbers show and do not show."""
+        if not _has_results(data):
+            return (f"No results are stored for {data.study} yet.", *left_out(data))
+        parts = (highest_rows, *self.findings, calibration, left_out, scope) if self.repeated else self.findings
+        return tuple(sentence for part in parts for sentence in part(data))
 
     def _blocks(self, data: StudyData) -> tuple[Block, ...]:
         """The plain rows, what is of them alone, and at last the rows normalised by speaker."""
@@ -178,6 +184,10 @@ class Study:
     def _own(self, data: StudyData) -> list[Block]:
         made = [Block(tuple(_items(makers, data)), heading) for heading, makers in self.shows]
         return [block for block in made if block.items]
+
+
+def _has_results(data: StudyData) -> bool:
+    return bool(where(data.results, metric=data.metric)["value"].notna().any())
 
 
 def _items(makers: Iterable[Maker], data: StudyData) -> list[Item]:
