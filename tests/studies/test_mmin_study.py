@@ -8,7 +8,8 @@ import pytest
 from affectory.report.markdown import section_markdown
 from affectory.report.section import Figure, Grid, Section
 from affectory.results.names import SPEAKER_NORMALISED
-from affectory.studies.mmin_study import ROWS, imagined_figure, single_modalities
+from affectory.results.words import NO_BREAK
+from affectory.studies.mmin_study import ROWS, augmentation, imagined_figure, single_modalities
 from affectory.studies.study import AS_ABOVE, NORMALISED_TITLE
 from affectory.vocabulary import Modality
 from tests.fixtures.pages import texts
@@ -63,25 +64,22 @@ def test_the_preset_best_is_told_to_lose_where_it_loses():
     assert "and level with the augmented baseline (0.512; not shown, p 1.000)." in text
 
 
-def test_the_gain_of_augmentation_is_over_single_modalities_only():
+def test_the_gain_of_augmentation_is_over_single_modalities_only(section: Section):
     results = three_modalities().results
     run = results.query("experiment == 'mmin' and seed == 0 and metric == 'ua'")
     wanted = mean(run[run["condition"].isin(["{a}", "{v}", "{t}"])]["value"])
     of_one = single_modalities(results, "ua").query("experiment == 'mmin' and seed == 0")
     assert of_one["value"].item() == pytest.approx(wanted)
     planned = "In the mean over the single modalities, one comparison that was planned beforehand: the augmented"
-    assert planned in sentences_of(whole_study()) and planned not in sentences_of(three_modalities())
+    assert planned in "\n".join(section.findings) and augmentation(three_modalities()) == []
 
 
-def test_rows_normalised_by_speaker_are_ranked_by_themselves():
-    text = sentences_of(whole_study())
+def test_rows_normalised_by_speaker_are_ranked_by_themselves(section: Section):
+    text = "\n".join(section.findings)
     assert "the highest UA of 12 rows" in text and "the highest UA of 3 rows" in text
-    one = f"best{SPEAKER_NORMALISED}"
-    alone = sentences_of(of_values({one: [0.5, 0.6, 0.7]}))
-    assert (
-        f"With {NORMALISED_TITLE}, in the mean over the two missing conditions, the preset best reaches UA 0.600."
-        in (alone)
-    )
+    alone = sentences_of(of_values({f"best{SPEAKER_NORMALISED}": [0.5, 0.6, 0.7]}))
+    mean_words = f"With {NORMALISED_TITLE}, in the mean over the two missing conditions"
+    assert f"{mean_words}, the preset best reaches UA 0.600." in alone
     assert "With both modalities, {a,v} and speaker-wise normalisation, the preset best reaches UA 0.600." in alone
     assert "transductive" not in sentences_of(of_values(CLEAR))
 
@@ -92,41 +90,40 @@ def test_the_section_has_every_table_and_picture_the_plain_rows_first(section: S
     assert [figure.name for figure in section.figures] == [*drawn, "imagined", "learning_curves", *normalised]
     assert [block.heading for block in section.blocks] == ["", "", f"With {NORMALISED_TITLE}"]
     assert section.notes == () and section.headline == ""
-    assert all(figure.draw("svg").startswith(b"<?xml") for figure in section.figures[:6])
-    again = section_of(whole_study()).figures
-    assert again[0].draw("svg") == section.figures[0].draw("svg")
-    assert section.figures[0].draw("png").startswith(b"\x89PNG")
+    pictures = [figure.draw("svg") for figure in section.figures[:6]]
+    assert all(picture.startswith(b"<?xml") for picture in pictures)
+    assert section.figures[1].draw("svg") == pictures[1]  # the same bytes each time
+    assert section.figures[1].draw("png").startswith(b"\x89PNG")
 
 
 def test_the_block_of_normalised_rows_says_nothing_again_and_how_it_was_made_where_it_stands_alone(section: Section):
     *_, below = section.blocks
-    notes = [item.caption if isinstance(item, Figure) else item.note for item in below.items]
-    assert set(notes) == {AS_ABOVE}
-    assert all(
-        item.title.endswith(", with speaker-wise normalisation") for item in below.items if isinstance(item, Figure)
-    )
+    assert {item.caption if isinstance(item, Figure) else item.note for item in below.items} == {AS_ABOVE}
+    titles = [item.title for item in below.items if isinstance(item, Figure)]
+    assert len(titles) == 4 and all(title.endswith(", with speaker-wise normalisation") for title in titles)
     text = section_markdown(section)
     assert f"#### With {NORMALISED_TITLE}" in text and SPEAKER_NORMALISED not in text
     only = study_data({f"mmin{SPEAKER_NORMALISED}": 0.5, f"best{SPEAKER_NORMALISED}": 0.6}, folds=3, utterances=8)
-    (block, *_) = section_of(only).blocks[-1:]
-    assert block.heading.startswith("With ")
-    assert all("recomputed from them in each run" in item.note for item in block.items[:1] if isinstance(item, Grid))
-    assert AS_ABOVE not in section_markdown(section_of(only))
-    assert "No sweep" not in " ".join(section_of(only).notes)  # it is drawn, under the block's own name
+    alone = section_of(only)
+    assert alone.blocks[-1].heading.startswith("With ")
+    assert "recomputed from them in each run" in section_markdown(alone) and AS_ABOVE not in section_markdown(alone)
+    assert "No sweep" not in " ".join(alone.notes)  # it is drawn, under the block's own name
 
 
 def test_normalised_rows_with_fewer_runs_say_so():
     rows = {name: CLEAR[name] for name in ("mmin", "augmented_baseline")}
     data = of_values({**rows, **{f"{name}{SPEAKER_NORMALISED}": values[:3] for name, values in rows.items()}})
-    plain, *_, normalised = [grid.note for grid in grids(section_of(data)) if grid.title == "Scores by condition"]
-    assert "5 folds" in plain and "3 folds" in normalised
+    above, below = [grid.note for grid in grids(section_of(data)) if grid.title == "Scores by condition"]
+    assert f"5{NO_BREAK}folds" in above and f"3{NO_BREAK}folds" in below
 
 
 def test_imagined_points_are_those_that_every_condition_has_with_the_distances_of_the_features():
     small = study_data({"mmin": 0.5, "best": 0.6}, folds=1, utterances=12)
     figure, fewer = imagined_figure(small), imagined_figure(replace(small, imagined=small.imagined[5:]))
-    assert figure and fewer and figure.draw("svg") != fewer.draw("svg")
-    assert any("relative error 0.7" in text or "relative error 0.6" in text for text in texts(figure.draw("svg")))
+    assert figure and fewer
+    picture = figure.draw("svg")
+    assert picture != fewer.draw("svg")
+    assert any("relative error 0.7" in text or "relative error 0.6" in text for text in texts(picture))
     assert imagined_figure(of_values(CLEAR)) is None
 
 
@@ -154,10 +151,9 @@ def test_one_modality_has_its_condition_alone_and_is_compared_under_it():
     levels = {"augmented_baseline": 0.5, "mmin": 0.6, "best": 0.7}
     section = section_of(study_data(levels, [Modality.TEXTUAL], folds=3, utterances=16))
     assert grids(section)[0].columns == ("{t}",)
-    assert any(
-        line.startswith("With every modality there, {t}, the preset best has the highest") for line in section.findings
-    )
-    assert not any("missing conditions" in line for line in section.findings)
+    text = "\n".join(section.findings)
+    assert "With every modality there, {t}, the preset best has the highest" in text
+    assert "missing conditions" not in text
 
 
 def test_every_row_that_has_results_is_explained(section: Section):
