@@ -144,14 +144,14 @@ def as_text(video: Path, table: pd.DataFrame) -> str:
     """The rows as an aligned table; of what is missing only the short reasons, the sentences are in the JSON."""
     if table.empty:
         return f"{_shown(video)}\nno utterance"
-    shown = table.drop(columns="transcript")
-    if "emotion" in shown:
-        shown["emotion"] = shown["emotion"].fillna("-")
-    shown["missing"] = [
+    printed = table.drop(columns="transcript")
+    if "emotion" in printed:
+        printed["emotion"] = printed["emotion"].fillna("-")
+    printed["missing"] = [
         ", ".join(f"{modality}: {why.split(':')[0]}" for modality, why in missing.items())
         for missing in table["missing"]
     ]
-    return f"{_shown(video)}\n{shown.to_string(index=False, na_rep='-', float_format='{:.2f}'.format)}"
+    return f"{_shown(video)}\n{printed.to_string(index=False, na_rep='-', float_format='{:.2f}'.format)}"
 
 
 def _shown(video: Path) -> str:

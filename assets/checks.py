@@ -38,8 +38,8 @@ def every_media_file_is_accounted_for(
     """Each file of the corpus folder has one row, accepted or refused."""
     corpus = corpus_folders.open(context.partition_key)
     stored = store.query("SELECT media FROM media_files WHERE corpus = ?", [corpus.name])["media"]
-    lost = sorted(set(media_paths(corpus)) ^ set(stored))
-    return _verdict(pd.DataFrame({"media": lost}), "each media file has one row, accepted or refused")
+    unaccounted = sorted(set(media_paths(corpus)) ^ set(stored))
+    return _verdict(pd.DataFrame({"media": unaccounted}), "each media file has one row, accepted or refused")
 
 
 @dg.asset_check(asset=utterances, partitions_def=corpus_partitions, blocking=True)
@@ -57,11 +57,11 @@ def labels_are_known(
     context: dg.AssetCheckExecutionContext, corpus_folders: CorpusFolders, store: FeatureStore
 ) -> dg.AssetCheckResult:
     """Every label belongs to the corpus's declared set, or to the vocabulary where it declares none."""
-    known = corpus_folders.open(context.partition_key).emotions or EMOTIONS
+    allowed = corpus_folders.open(context.partition_key).emotions or EMOTIONS
     unknown = store.query(
         "SELECT emotion, count(*) AS n FROM utterances WHERE corpus = ? AND emotion IS NOT NULL "
         "AND NOT list_contains(?, emotion) GROUP BY ALL",
-        [context.partition_key, list(known)],
+        [context.partition_key, list(allowed)],
     )
     return _verdict(unknown, "every emotion label is in the corpus's label set")
 
@@ -136,8 +136,8 @@ def every_full_utterance_has_every_missing_condition(
     """A full utterance has all proper subsets (six of three modalities), another one its own modalities, none both."""
     corpus = context.partition_key
     chosen = stored_choice(store, corpus)
-    held = availability(store, corpus, chosen).set_index("utterance_id").sum(axis="columns")
-    found = store.query(
+    n_held = availability(store, corpus, chosen).set_index("utterance_id").sum(axis="columns")
+    counts = store.query(
         """
         SELECT f.utterance_id, count(s.condition) AS conditions FROM folds f
         LEFT JOIN missing_modality_sets s ON s.corpus = f.corpus AND s.utterance_id = f.utterance_id
@@ -145,7 +145,7 @@ def every_full_utterance_has_every_missing_condition(
         """,
         [corpus],
     )
-    modalities = held.loc[found["utterance_id"]].to_numpy()
-    found["expected"] = np.where(modalities == len(chosen), 2 ** len(chosen) - 2, modalities > 0)
-    broken = found.query("conditions != expected")
+    modalities = n_held.loc[counts["utterance_id"]].to_numpy()
+    counts["expected"] = np.where(modalities == len(chosen), 2 ** len(chosen) - 2, modalities > 0)
+    broken = counts.query("conditions != expected")
     return _verdict(broken, "each full utterance has every missing condition once")

@@ -70,11 +70,11 @@ def _folds(labelled: pd.DataFrame, config: ConditionsConfig) -> tuple[pd.DataFra
     None, saying so, where too little is labelled to divide.
     """
     if len(labelled) < MIN_LABELLED:
-        found = f"{len(labelled)} utterances have an emotion, valence or arousal"
-        note = f"{found}, at least {MIN_LABELLED} are needed: there are no folds."
+        shortage = f"{len(labelled)} utterances have an emotion, valence or arousal"
+        note = f"{shortage}, at least {MIN_LABELLED} are needed: there are no folds."
         return pd.DataFrame(columns=["fold", "utterance_id", "split", "protocol"]), note
-    made = [make_folds(labelled, config.seed)]
+    parts = [make_folds(labelled, config.seed)]
     if config.cross_validation or config.leave_one_speaker_out:
         n_folds = None if config.leave_one_speaker_out else config.cross_validation
-        made.append(cross_validation(labelled, n_folds, config.seed))
-    return pd.concat([folds.assign(protocol=note) for folds, note in made]), " ".join(note for _, note in made)
+        parts.append(cross_validation(labelled, n_folds, config.seed))
+    return pd.concat([folds.assign(protocol=note) for folds, note in parts]), " ".join(note for _, note in parts)

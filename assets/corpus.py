@@ -26,20 +26,20 @@ class IngestionConfig(dg.Config):
 @dg.asset(group_name="corpora", kinds={"python"}, owners=OWNERS)
 def corpora(context: dg.AssetExecutionContext, corpus_folders: CorpusFolders) -> dg.MaterializeResult:
     """One partition a corpus folder found in AFFECTORY_CORPORA, keyed by the folder's name."""
-    found, refused = corpus_folders.find()
+    readable, refused = corpus_folders.find()
     for refusal in refused:
         context.log.warning(refusal.detail)
-    if not found:
+    if not readable:
         context.log.warning(
             f"no corpus folder in {corpus_folders.folder}: put <name>/media/*.mp4 there, or run `make demo`"
         )
-    context.instance.add_dynamic_partitions(CORPUS, [corpus.name for corpus in found])
+    context.instance.add_dynamic_partitions(CORPUS, [corpus.name for corpus in readable])
     table = pd.DataFrame(
-        [{"corpus": c.name, "layout": c.layout, "culture": c.culture, "licence": c.licence} for c in found]
+        [{"corpus": c.name, "layout": c.layout, "culture": c.culture, "licence": c.licence} for c in readable]
     )
     return dg.MaterializeResult(
         metadata={
-            "corpora": len(found),
+            "corpora": len(readable),
             "refused": len(refused),
             "table": dg.MetadataValue.md(table.to_markdown(index=False)),
         }

@@ -51,9 +51,9 @@ def report_asset(reported: Sequence[dg.AssetsDefinition]) -> dg.AssetsDefinition
         if len(data.results):
             names = row_names()
             table = conditions_table(data.results, names=names)
-            shown = grid_markdown(conditions_grid(table, "Scores by condition", names=names))
+            table_markdown = grid_markdown(conditions_grid(table, "Scores by condition", names=names))
             picture = condition_bars(table, "ua", chance=chance_level(data.facts), names=names, form="png")
-            metadata |= {"table": dg.MetadataValue.md(shown), "ua": dg.MetadataValue.md(inline(picture))}
+            metadata |= {"table": dg.MetadataValue.md(table_markdown), "ua": dg.MetadataValue.md(inline(picture))}
         context.log.info(f"report: {page}")
         return dg.MaterializeResult(metadata=metadata)
 

@@ -196,7 +196,10 @@ def check(layers: int) -> float:
     assert isinstance(ours, Mmgcn) and isinstance(theirs, DenseMmgcn)
     logits, expected = step(ours, batch), step(theirs, batch)
     pairs = [(logits, expected), *_gradients(ours, theirs)]
-    worst = max(float((got - want).abs().max() / want.abs().max()) for got, want in pairs)
+    worst = max(
+        float((ours_tensor - theirs_tensor).abs().max() / theirs_tensor.abs().max())
+        for ours_tensor, theirs_tensor in pairs
+    )
     if not worst <= 1e-5:
         raise ValueError(f"{layers} layers: blocks differ from dense by {worst:.1e}, expected at most 1e-5")
     return worst
@@ -204,14 +207,14 @@ def check(layers: int) -> float:
 
 def _gradients(ours: Mmgcn, theirs: DenseMmgcn) -> Iterator[tuple[Tensor, Tensor]]:
     """The pairs of all parameters: those that both forms use, and the LSTM's, which they keep in different forms."""
-    for (name, got), want in zip(ours.named_parameters(), theirs.model.parameters(), strict=True):
-        if got.grad is not None and want.grad is not None:
-            yield got.grad, want.grad
+    for (name, parameter), counterpart in zip(ours.named_parameters(), theirs.model.parameters(), strict=True):
+        if parameter.grad is not None and counterpart.grad is not None:
+            yield parameter.grad, counterpart.grad
         elif not name.startswith("context"):
             raise ValueError(f"{name}: expected a gradient in both forms")
     parts = lstm_parts({name: p.grad for name, p in ours.named_parameters() if p.grad is not None})
-    for name, got in parts.items():
-        yield got, getattr(theirs.lstm, name).grad
+    for name, parameter in parts.items():
+        yield parameter, getattr(theirs.lstm, name).grad
 
 
 def step(model: nn.Module, batch: Dialogues) -> Tensor:
@@ -238,16 +241,16 @@ def measure(form: str, layers: int, dialogues: int, rounds: int) -> Cost:
     """In this process, which must not have measured anything before: peaks never fall."""
     torch.set_num_threads(1)
     model, data = build(form, layers), list(batches(dialogues))
-    held = psutil.Process().memory_info().rss / 1e6
+    rss_before_mb = psutil.Process().memory_info().rss / 1e6
     step(model, data[0])
     seconds = []
     for _ in range(rounds):
-        begun = time.process_time()
+        start_s = time.process_time()
         for batch in data:
             step(model, batch)
-        seconds.append(time.process_time() - begun)
+        seconds.append(time.process_time() - start_s)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
-    return Cost(min(seconds), peak, peak - held)
+    return Cost(min(seconds), peak, peak - rss_before_mb)
 
 
 def in_child(form: str, layers: int, dialogues: int, rounds: int) -> Cost:

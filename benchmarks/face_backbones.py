@@ -35,10 +35,10 @@ def model(in_features: int, network: nn.Module | None) -> OfDimensions:
 
 def batch(frames: torch.Tensor) -> Batch:
     rows = len(frames)
-    there, index = torch.ones(rows, 1, dtype=torch.bool), torch.arange(rows)
+    available, index = torch.ones(rows, 1, dtype=torch.bool), torch.arange(rows)
     labels = torch.rand(rows, 2, generator=torch.Generator().manual_seed(1))
     masks = {Modality.VISUAL: torch.ones(frames.shape[:2], dtype=torch.bool)}
-    return Batch({Modality.VISUAL: frames}, masks, there, there, labels, index, index, index)
+    return Batch({Modality.VISUAL: frames}, masks, available, available, labels, index, index, index)
 
 
 def epoch(trained: OfDimensions, frames: torch.Tensor) -> float:

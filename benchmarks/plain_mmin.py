@@ -49,7 +49,11 @@ class PlainRows(Dataset):
         """Collates: frames [B, T, D] of each modality, padded to the batch's longest; held bool [B, M]; labels [B]."""
         frames, held, rows = zip(*samples, strict=True)
         labels = torch.from_numpy(self.labels[list(rows)])
-        return [pad_sequence(list(of), batch_first=True) for of in zip(*frames, strict=True)], torch.stack(held), labels
+        return (
+            [pad_sequence(list(sequences), batch_first=True) for sequences in zip(*frames, strict=True)],
+            torch.stack(held),
+            labels,
+        )
 
 
 class PlainModel(nn.Module):
@@ -163,4 +167,8 @@ def ua_of_plain(plain: PlainModel, rows: PlainRows, batch_size: int) -> float:
     plain.eval()
     loader = DataLoader(rows, batch_size, collate_fn=rows.padded)
     predicted = torch.cat([plain(without(frames, held)).argmax(1) for frames, held, _ in loader]).numpy()
-    return float(np.mean([metrics.ua(rows.labels, of) for of in predicted.reshape(len(rows.labels), -1).T]))
+    return float(
+        np.mean(
+            [metrics.ua(rows.labels, predicted_under) for predicted_under in predicted.reshape(len(rows.labels), -1).T]
+        )
+    )

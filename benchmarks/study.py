@@ -134,17 +134,17 @@ def run_affectory(study: Study, folder: Path) -> dict[str, dict[str, float]]:
             raise RuntimeError(outcome.detail)
         if outcome.failed:
             raise RuntimeError(str(outcome.failed))
-    found = []
+    scores = []
     for cell in cells:
         for name, fingerprint in cell.fingerprints.items():
             values = pd.read_parquet(cell.results / fingerprint / "results.parquet")
             val = json.loads((cell.results / fingerprint / "facts.json").read_text())["score"]
-            found.append((name, val, values.loc[values["metric"] == "ua", "value"].mean()))
-    return _means(found)
+            scores.append((name, val, values.loc[values["metric"] == "ua", "value"].mean()))
+    return _means(scores)
 
 
-def _means(found: Sequence[tuple[str, float, float]]) -> dict[str, dict[str, float]]:
-    table = pd.DataFrame(found, columns=["row", "val", "test"]).groupby("row", sort=False).mean()
+def _means(scores: Sequence[tuple[str, float, float]]) -> dict[str, dict[str, float]]:
+    table = pd.DataFrame(scores, columns=["row", "val", "test"]).groupby("row", sort=False).mean()
     return {
         name: {"val": float(table.loc[name, "val"]), "test": float(table.loc[name, "test"])} for name in table.index
     }
@@ -152,7 +152,7 @@ def _means(found: Sequence[tuple[str, float, float]]) -> dict[str, dict[str, flo
 
 def run_plain(study: Study, folder: Path, tests: Spent) -> dict[str, dict[str, float]]:
     """Mean UA on validation and test of each row; every training reads and normalises for itself."""
-    found, every = [], condition_masks(conditions(MODALITIES), MODALITIES)
+    scores, every = [], condition_masks(conditions(MODALITIES), MODALITIES)
     for _, seed, splits in study.cells():
         corpus = replace(load_dataset(folder), splits=splits)
         trained: dict[str, PlainModel] = {}
@@ -161,8 +161,8 @@ def run_plain(study: Study, folder: Path, tests: Spent) -> dict[str, dict[str, f
             trained[name] = plain
             inputs = fit_inputs(corpus, corpus.rows(Split.TRAIN))
             test = PlainRows(corpus, corpus.rows(Split.TEST), inputs, every, drawn=False)
-            found.append((name, val, ua_of_plain(plain, test, config.schedule.batch_size)))
-    return _means(found)
+            scores.append((name, val, ua_of_plain(plain, test, config.schedule.batch_size)))
+    return _means(scores)
 
 
 class _InType(PackedFeatures):
@@ -170,7 +170,7 @@ class _InType(PackedFeatures):
 
     def batch(self, index: Tensor | np.ndarray) -> Batch:
         batch = super().batch(index)
-        return replace(batch, frames={m: of.to(torch.get_default_dtype()) for m, of in batch.frames.items()})
+        return replace(batch, frames={m: frames.to(torch.get_default_dtype()) for m, frames in batch.frames.items()})
 
 
 def check(study: Study, corpus: Corpus, dtype: torch.dtype) -> float:
@@ -182,9 +182,9 @@ def check(study: Study, corpus: Corpus, dtype: torch.dtype) -> float:
     for name in ROWS[1:3]:
         model = mmin.build(study.configs()[name], inputs, corpus.classes, seed=0)
         assert isinstance(model, mmin.FullModality | mmin.Mmin)
-        got = torch.from_numpy(logits_under(model, data, rows, under))
-        want = _one_by_one(PlainModel(model).eval(), corpus, rows, inputs)
-        worst = max(worst, float((got - want).abs().max() / want.abs().max()))
+        ours = torch.from_numpy(logits_under(model, data, rows, under))
+        theirs = _one_by_one(PlainModel(model).eval(), corpus, rows, inputs)
+        worst = max(worst, float((ours - theirs).abs().max() / theirs.abs().max()))
     torch.set_default_dtype(torch.float32)
     return worst
 
@@ -199,7 +199,7 @@ def _one_by_one(plain: PlainModel, corpus: Corpus, rows: np.ndarray, inputs: dic
     for mask in condition_masks(conditions(MODALITIES), MODALITIES):
         for row in range(len(rows)):
             pairs = zip(mask, frames[row][0], zeros, strict=True)
-            logits.append(plain([there[None].to(zero) if held else zero for held, there, zero in pairs])[0])
+            logits.append(plain([own[None].to(zero) if is_held else zero for is_held, own, zero in pairs])[0])
     return torch.stack(logits).unflatten(0, (-1, len(rows)))
 
 
@@ -219,15 +219,15 @@ def measure(form: str, folder: Path, study: Study) -> Cost:
     environment = {**os.environ, "OMP_NUM_THREADS": threads, "PYTHONPYCACHEPREFIX": str(folder / "bytecode")}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     options = [f"--{name}={value}" for name, value in vars(study).items()]
-    used, begun = _children_s(), time.perf_counter()
+    cpu_before, start_s = _children_s(), time.perf_counter()
     subprocess.run(
         [sys.executable, __file__, "--child", form, str(folder), *options],
         env=environment,
         check=True,
     )
-    wall_s, cpu_s = time.perf_counter() - begun, _children_s() - used
-    found = json.loads((folder / f"{form}.json").read_text())
-    return Cost(wall_s, cpu_s, found["ua"], Spent(**found["tests"]))
+    wall_s, cpu_s = time.perf_counter() - start_s, _children_s() - cpu_before
+    saved = json.loads((folder / f"{form}.json").read_text())
+    return Cost(wall_s, cpu_s, saved["ua"], Spent(**saved["tests"]))
 
 
 def _children_s() -> float:

@@ -21,20 +21,20 @@ def choose_feature_sets(
 
     `modalities` empty means all that are stored. ValueError names a wanted set or modality that is not stored.
     """
-    of = {name: modality for modality, names in stored.items() for name in names}
-    if unknown := [name for name in wanted if name not in of]:
-        raise ValueError(f"feature sets {unknown} are not stored; stored are {sorted(of)}: extract them first")
+    modality_of = {name: modality for modality, names in stored.items() for name in names}
+    if unknown := [name for name in wanted if name not in modality_of]:
+        raise ValueError(f"feature sets {unknown} are not stored; stored are {sorted(modality_of)}: extract them first")
     if absent := [modality.value for modality in modalities if not stored.get(modality)]:
-        raise ValueError(f"modalities {absent} have no features; stored are {sorted(of)}: extract them first")
+        raise ValueError(f"modalities {absent} have no features; stored are {sorted(modality_of)}: extract them first")
     chosen = {}
     for modality in MODALITIES:
         names = sorted(stored.get(modality, []))
         if not names or (modalities and modality not in modalities):
             continue
-        asked = [name for name in wanted if of[name] is modality]
+        asked_for = [name for name in wanted if modality_of[name] is modality]
         ready_made = [name for name in names if name not in FEATURE_SETS]
         default = [name for name in names if name == DEFAULT_SETS[modality]]
-        chosen[modality] = (asked or ready_made or default or names)[0]
+        chosen[modality] = (asked_for or ready_made or default or names)[0]
     return chosen
 
 
@@ -43,8 +43,8 @@ def availability(store: FeatureStore, corpus: str, feature_sets: Mapping[Modalit
     table = store.query("SELECT utterance_id FROM utterances WHERE corpus = ? ORDER BY ALL", [corpus])
     valid = store.query("SELECT utterance_id, feature_set FROM features WHERE corpus = ? AND valid", [corpus])
     for modality, feature_set in feature_sets.items():
-        there = valid.loc[valid["feature_set"] == feature_set, "utterance_id"]
-        table[modality.value] = table["utterance_id"].isin(there)
+        utterances = valid.loc[valid["feature_set"] == feature_set, "utterance_id"]
+        table[modality.value] = table["utterance_id"].isin(utterances)
     return table
 
 
@@ -116,10 +116,10 @@ def _classes(table: pd.DataFrame) -> dict[str, Any]:
 
 def _values(table: pd.DataFrame) -> dict[str, Any]:
     """Of the dimensions that are more than one value."""
-    known = np.where(table[["labelled"]], table[[*DIMENSIONS]].to_numpy(np.float32, na_value=np.nan), np.nan)
-    several = [len(np.unique(values[np.isfinite(values)])) > 1 for values in known.T]
-    dimensions = tuple(name for name, kept in zip(DIMENSIONS, several, strict=True) if kept)
-    return {"labels": known[:, several], "classes": (), "dimensions": dimensions}
+    labels = np.where(table[["labelled"]], table[[*DIMENSIONS]].to_numpy(np.float32, na_value=np.nan), np.nan)
+    several = [len(np.unique(values[np.isfinite(values)])) > 1 for values in labels.T]
+    dimensions = tuple(name for name, is_kept in zip(DIMENSIONS, several, strict=True) if is_kept)
+    return {"labels": labels[:, several], "classes": (), "dimensions": dimensions}
 
 
 def read_folds(
@@ -135,15 +135,17 @@ def read_folds(
     """
     table = store.query("SELECT fold, utterance_id, split FROM folds WHERE corpus = ?", [corpus])
     of_study = sorted(set(table["fold"]) - {0}) or sorted(set(table["fold"]))
-    whole = _read(store, corpus, set(table[table["fold"].isin(of_study)]["utterance_id"]), feature_sets, of_dimensions)
-    if whole is None:
+    dataset = _read(
+        store, corpus, set(table[table["fold"].isin(of_study)]["utterance_id"]), feature_sets, of_dimensions
+    )
+    if dataset is None:
         return None, {}
     parts = {}
     for fold in of_study:
         rows = table[table["fold"] == fold]
         split_of = dict(zip(rows["utterance_id"], rows["split"], strict=True))
-        parts[fold] = [split_of.get(utterance_id, "") for utterance_id in whole.utterance_ids]
-    return whole, parts
+        parts[fold] = [split_of.get(utterance_id, "") for utterance_id in dataset.utterance_ids]
+    return dataset, parts
 
 
 def _version(feature_set: str) -> str:
@@ -157,12 +159,12 @@ def _version(feature_set: str) -> str:
 def stored_choice(store: FeatureStore, corpus: str) -> dict[Modality, str]:
     """The feature sets that the missing-modality sets of the corpus are masks over."""
     stored = store.feature_sets(corpus)
-    named = store.query("SELECT DISTINCT feature_sets FROM missing_modality_sets WHERE corpus = ?", [corpus])[
+    named_sets = store.query("SELECT DISTINCT feature_sets FROM missing_modality_sets WHERE corpus = ?", [corpus])[
         "feature_sets"
     ].tolist()
-    if not named:
+    if not named_sets:
         return choose_feature_sets(stored, [], [])
-    wanted = named[0].split(",")
+    wanted = named_sets[0].split(",")
     modalities = [modality for modality, names in stored.items() if set(names) & set(wanted)]
     return choose_feature_sets(stored, modalities, wanted)
 

@@ -55,20 +55,20 @@ def _score_new(
 ) -> None:
     """Score what is not in `results` yet; the test part is looked at once a run."""
     corpus = runs[0].corpus
-    known = set(_results(store, runs[0])["mlflow_run_id"])
-    todo = [run for run in runs if run.run_id not in known]
+    scored_ids = set(_results(store, runs[0])["mlflow_run_id"])
+    todo = [run for run in runs if run.run_id not in scored_ids]
     of_dimensions = FAMILIES[runs[0].family].of_dimensions
     dataset = read_dataset(store, corpus, of_dimensions=of_dimensions) if todo else None
     if dataset is None:
         return
     rows, val, scored = dataset.rows(Split.TEST), dataset.rows(Split.VAL), []
     for run in todo:
-        found = load_trained(tracking, run.run_id)
-        data = PackedFeatures.from_dataset(dataset, found.inputs, compute.torch_device())
+        deployed = load_trained(tracking, run.run_id)
+        data = PackedFeatures.from_dataset(dataset, deployed.inputs, compute.torch_device())
         if of_dimensions:
-            tables = evaluate_dimensions(found.model, data, dataset, rows, val)
+            tables = evaluate_dimensions(deployed.model, data, dataset, rows, val)
         else:
-            tables = evaluate(found.model, data, dataset, rows, temperatures=found.temperatures)
+            tables = evaluate(deployed.model, data, dataset, rows, temperatures=deployed.temperatures)
         scored.append(keyed(run, *tables))
     table = "dimension_predictions" if of_dimensions else "predictions"
     store.replace_rows(table, corpus, pd.concat([predictions for _, predictions in scored]))

@@ -57,20 +57,24 @@ def extraction_op(modality: Modality) -> dg.OpDefinition:
     ) -> list[Extracted]:
         corpus = corpus_folders.open(context.partition_key)
         segments = read_segments(store, corpus)
-        ready = {found.feature_set: found for found in find_ready_made(corpus.root) if found.modality is modality}
+        ready = {
+            ready_made.feature_set: ready_made
+            for ready_made in find_ready_made(corpus.root)
+            if ready_made.modality is modality
+        }
         staging = Path(workers.staging) / corpus.name
         stored = store.feature_sets(corpus.name).get(modality, [])
         extracted: list[Extracted] = []
         # What was stored earlier is brought up to date as well: no set may lag behind the utterances.
         for name in dict.fromkeys([*(config.feature_sets or sorted(ready) or [DEFAULT_SETS[modality]]), *stored]):
-            if name in {done.feature_set for done in extracted}:
+            if name in {outcome.feature_set for outcome in extracted}:
                 continue
             if name in ready:
                 fingerprints = set(store.fingerprints(corpus.name, name).values())
-                done = _take_in(ready[name], segments, staging, fingerprints)
+                outcome = _take_in(ready[name], segments, staging, fingerprints)
             elif name in stored and name not in FEATURE_SETS:
                 context.log.warning(f"{name}: no file under features/ and not asked for by name; its rows are removed")
-                done = Extracted(feature_set=name, parts=[], n_extracted=0, n_reused=0, refusals=[])
+                outcome = Extracted(feature_set=name, parts=[], n_extracted=0, n_reused=0, refusals=[])
             else:
                 feature_set = find_feature_set(name)
                 if isinstance(feature_set, OpenfaceSet):
@@ -78,14 +82,14 @@ def extraction_op(modality: Modality) -> dg.OpDefinition:
                     folder = openface.folder_of(corpus.name)
                     feature_set = openface.complete(feature_set, videos, folder, context.log.warning)
                 fingerprints = set(store.fingerprints(corpus.name, feature_set.name).values())
-                done = _extract_new(feature_set, segments, staging, fingerprints, workers, _narrate(context, name))
+                outcome = _extract_new(feature_set, segments, staging, fingerprints, workers, _narrate(context, name))
             context.log.info(
-                f"{name}: {done.n_extracted} utterances extracted, {done.n_reused} unchanged, "
-                f"{len(done.refusals)} refused, {done.seconds:.1f} s"
+                f"{name}: {outcome.n_extracted} utterances extracted, {outcome.n_reused} unchanged, "
+                f"{len(outcome.refusals)} refused, {outcome.seconds:.1f} s"
             )
-            faults = list({refusal.utterance_id: refusal for refusal in done.refusals}.values())
+            faults = list({refusal.utterance_id: refusal for refusal in outcome.refusals}.values())
             stop_above(config.max_refused_share, faults, len(segments), f"utterances of {name}")
-            extracted.append(done)
+            extracted.append(outcome)
         return extracted
 
     return extract_features
@@ -97,26 +101,30 @@ def loading_op(modality: Modality) -> dg.OpDefinition:
     @dg.op(name=f"load_{modality}", pool="duckdb_writer", out=dg.Out(dg.Nothing))
     def load_features(context: dg.OpExecutionContext, extracted: list[Extracted], store: FeatureStore):
         corpus, stage = context.partition_key, f"{modality}_features"
-        refusals = [refusal for done in extracted for refusal in done.refusals]
-        noted = list(dict.fromkeys(refusals + _noted(store, corpus, stage)))
+        refusals = [refusal for outcome in extracted for refusal in outcome.refusals]
+        known_refusals = list(dict.fromkeys(refusals + _noted(store, corpus, stage)))
         # Noted before the load, so that a kill in between loses none; what the load mended is struck out after it.
-        store.replace_refusals(corpus, stage, noted)
-        for done in extracted:
-            store.load_parts(corpus, done.feature_set, modality, done.parts, done.utterance_ids)
-        missing, unchanged = _missing(store, corpus, modality), {done.unchanged_file for done in extracted}
+        store.replace_refusals(corpus, stage, known_refusals)
+        for outcome in extracted:
+            store.load_parts(corpus, outcome.feature_set, modality, outcome.parts, outcome.utterance_ids)
+        missing, unchanged = _missing(store, corpus, modality), {outcome.unchanged_file for outcome in extracted}
         store.replace_refusals(
             corpus,
             stage,
-            [r for r in noted if r in refusals or (r.utterance_id, r.reason) in missing or r.media in unchanged],
+            [
+                r
+                for r in known_refusals
+                if r in refusals or (r.utterance_id, r.reason) in missing or r.media in unchanged
+            ],
         )
         summary = missing_summary(store, corpus, modality)
         return dg.Output(
             None,
             metadata={
-                "extracted": sum(done.n_extracted for done in extracted),
-                "unchanged": sum(done.n_reused for done in extracted),
+                "extracted": sum(outcome.n_extracted for outcome in extracted),
+                "unchanged": sum(outcome.n_reused for outcome in extracted),
                 "refused": len(refusals),
-                "seconds": round(sum(done.seconds for done in extracted), 1),
+                "seconds": round(sum(outcome.seconds for outcome in extracted), 1),
                 "table": dg.MetadataValue.md(summary.to_markdown(index=False)),
             },
         )
@@ -159,20 +167,20 @@ def missing_summary(store: FeatureStore, corpus: str, modality: Modality) -> pd.
     )
 
 
-def _take_in(found: ReadyMade, segments: Sequence[Segment], staging: Path, fingerprints: set[str]) -> Extracted:
+def _take_in(ready_made: ReadyMade, segments: Sequence[Segment], staging: Path, fingerprints: set[str]) -> Extracted:
     begun = monotonic()
     ids = [segment.utterance_id for segment in segments]
-    reading = read_ready_made(found, ids, staging=staging, stored_fingerprints=fingerprints)
-    new = reading.n_valid + reading.n_missing
+    reading = read_ready_made(ready_made, ids, staging=staging, stored_fingerprints=fingerprints)
+    n_new = reading.n_valid + reading.n_missing
     return Extracted(
-        feature_set=found.feature_set,
+        feature_set=ready_made.feature_set,
         parts=[reading.part] if reading.part else [],
-        n_extracted=new,
-        n_reused=len(ids) - new,
+        n_extracted=n_new,
+        n_reused=len(ids) - n_new,
         refusals=reading.refusals,
         utterance_ids=ids,
         seconds=monotonic() - begun,
-        unchanged_file="" if reading.part or reading.refusals else f"features/{found.path.name}",
+        unchanged_file="" if reading.part or reading.refusals else f"features/{ready_made.path.name}",
     )
 
 
@@ -184,11 +192,13 @@ def _extract_new(
     workers: Workers,
     on_progress: Callable[[Progress], None],
 ) -> Extracted:
-    done = workers.extract(
+    outcome = workers.extract(
         segments, feature_set, staging=staging, stored_fingerprints=fingerprints, on_progress=on_progress
     )
     ids = [segment.utterance_id for segment in segments]
-    return Extracted(feature_set.name, done.parts, done.n_extracted, done.n_reused, done.refusals, ids, done.seconds)
+    return Extracted(
+        feature_set.name, outcome.parts, outcome.n_extracted, outcome.n_reused, outcome.refusals, ids, outcome.seconds
+    )
 
 
 def _noted(store: FeatureStore, corpus: str, stage: str) -> list[Refusal]:

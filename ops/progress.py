@@ -14,11 +14,11 @@ def log_progress(context: dg.OpExecutionContext | dg.AssetExecutionContext, what
 
     def report(done: int, total: int) -> None:
         nonlocal latest
-        now = time.monotonic()
-        if now - latest < EVERY_S and not (done == total and latest > start):
+        time_s = time.monotonic()
+        if time_s - latest < EVERY_S and not (done == total and latest > start):
             return
-        latest = now
-        rate_hz = done / max(now - start, 1e-9)
+        latest = time_s
+        rate_hz = done / max(time_s - start, 1e-9)
         left_s = (total - done) / rate_hz if rate_hz else float("inf")
         context.log.info(
             f"{done} of {total} {what} ({done / max(total, 1):.0%}), {rate_hz:.1f} a second, {left_s:.0f} s left"

@@ -67,13 +67,17 @@ FROM utterances WHERE corpus = $corpus
 
 def collect(store: FeatureStore, tracking: Tracking, corpus: Corpus, *, dagster_run_id: str) -> ReportData:
     """Everything on the page of a corpus."""
-    datasets = {kind: read_dataset(store, corpus.name, of_dimensions=kind) for kind in (False, True)}
+    datasets = {
+        of_dimensions: read_dataset(store, corpus.name, of_dimensions=of_dimensions) for of_dimensions in (False, True)
+    }
     rated = datasets[True]
     deployed = {name: family.of_dimensions for name, family in FAMILIES.items() if family.deployed}
-    untrained = {name: why for name, kind in deployed.items() if (why := unfit(datasets[kind], name))}
+    untrained = {name: why for name, of_dimensions in deployed.items() if (why := unfit(datasets[of_dimensions], name))}
     keys = [corpus.name, [name for name, of_dimensions in deployed.items() if not of_dimensions]]
     results = store.query("SELECT * FROM results WHERE corpus = ? AND list_contains(?, family)", keys)
-    sections = [family_section(store, tracking, corpus.name, name) for name, kind in deployed.items() if kind]
+    sections = [
+        family_section(store, tracking, corpus.name, name) for name, of_dimensions in deployed.items() if of_dimensions
+    ]
     sections += [study_section(store, tracking, corpus.name, study) for study in STUDIES.values()]
     return ReportData(
         corpus=corpus.name,

@@ -115,9 +115,9 @@ def _feedable(run: StudyRun, planned: Sequence[Training]) -> tuple[list[Training
         elif problem := _no_weights(training):
             left_out[training.experiment] = "ImageNet’s weights are not here"
             remedies[training.experiment] = problem
-    asked = [f"{name}: {remedy}" for name, remedy in remedies.items() if name in run.config.experiments]
-    if asked:
-        raise dg.Failure(f"rows that were asked for cannot be trained: {'; '.join(asked)}")
+    asked_for = [f"{name}: {remedy}" for name, remedy in remedies.items() if name in run.config.experiments]
+    if asked_for:
+        raise dg.Failure(f"rows that were asked for cannot be trained: {'; '.join(asked_for)}")
     for name, remedy in remedies.items():
         run.say(f"{name} is left out: {remedy}")
     return [training for training in planned if training.experiment not in left_out], left_out
@@ -151,30 +151,30 @@ def _known(run: StudyRun, places: Sequence[Place]) -> dict[str, str]:
         [run.corpus, run.name],
     )
     stored = dict(zip(rows["mlflow_run_id"], rows["seeds"], strict=True))
-    known, gone = {}, []
+    run_ids, not_stored = {}, []
     for place in places:
         if run_id := finished.get(place.fingerprint):
-            known[place.fingerprint] = run_id
+            run_ids[place.fingerprint] = run_id
             if set(place.seeds) != set(stored.get(run_id, ())):
-                gone.append(place)
+                not_stored.append(place)
     if finished:
-        still = set(known.values()) - {known[place.fingerprint] for place in gone}
-        run.store.keep_runs(run.corpus, run.name, sorted(still))
+        stored_still = set(run_ids.values()) - {run_ids[place.fingerprint] for place in not_stored}
+        run.store.keep_runs(run.corpus, run.name, sorted(stored_still))
     tables = no_tables()
-    for place in gone:
+    for place in not_stored:
         with TemporaryDirectory() as folder:
-            run_id = known[place.fingerprint]
+            run_id = run_ids[place.fingerprint]
             try:
                 files = run.tracking.download(run_id, TABLES_FOLDER, Path(folder))
             except FileNotFoundError as error:
                 run.context.log.warning(f"{place.experiment} is trained anew: {error}")
-                del known[place.fingerprint]
+                del run_ids[place.fingerprint]
             else:
                 add_tables(tables, place, files, run_id, run.name)
-    if gone:
+    if not_stored:
         store_tables(run, tables)
-        run.say(f"{run.name} of {run.corpus}: results of {len(gone)} trainings brought back from MLflow")
-    return known
+        run.say(f"{run.name} of {run.corpus}: results of {len(not_stored)} trainings brought back from MLflow")
+    return run_ids
 
 
 def _written(run: StudyRun, reads: set[Reads], folder: Path) -> dict[Reads, Path]:
@@ -226,8 +226,8 @@ def _run_cells(run: StudyRun, cells: Sequence[Cell], new: Sequence[Place]) -> di
     processes = 1 if cells[0].device.startswith("cuda") else run.workers.count
     report, lost = log_progress(run.context, "cells of the study"), []
     by_fingerprint = {place.fingerprint: place for place in new}
-    done = run_as_completed(run_cell, cells, workers=processes, timeout_s=run.workers.cell_timeout_s)
-    for number, (index, outcome) in enumerate(done, start=1):
+    outcomes = run_as_completed(run_cell, cells, workers=processes, timeout_s=run.workers.cell_timeout_s)
+    for number, (index, outcome) in enumerate(outcomes, start=1):
         cell = cells[index]
         if isinstance(outcome, Lost):
             lost.append(f"fold {cell.fold} seed {cell.seed}: {outcome.detail}")

@@ -114,9 +114,9 @@ def unfit(dataset: Dataset | None, family: str) -> str:
             return f"its {split} part has no labelled utterance with a modality"
     learned = dataset.labels[dataset.rows(Split.TRAIN)]
     for name, labels in zip(dataset.dimensions, learned.T, strict=True) if of_dimensions else [("class", learned)]:
-        if (found := len(np.unique(labels[np.isfinite(labels)]))) < 2:
-            of = f"value of {name}" if of_dimensions else name
-            return f"its training part has {found} {of}, at least 2 are needed"
+        if (n_values := len(np.unique(labels[np.isfinite(labels)]))) < 2:
+            what = f"value of {name}" if of_dimensions else name
+            return f"its training part has {n_values} {what}, at least 2 are needed"
     if torn := _torn(dataset):
         return f"{torn}; materialise missing_modality_sets anew"
     named = [name for name in dataset.dialogues if name]
@@ -127,21 +127,23 @@ def unfit(dataset: Dataset | None, family: str) -> str:
 
 def beyond_scale(dataset: Dataset) -> list[str]:
     """A sentence for each dimension whose training labels lie beyond its scale, which is widened to hold them."""
-    told, rows = [], dataset.rows(Split.TRAIN)
+    sentences, rows = [], dataset.rows(Split.TRAIN)
     for column, name in enumerate(dataset.dimensions):
         labels = dataset.labels[rows, column]
         lowest, highest = SCALES[name]
-        known = np.isfinite(labels)
-        beyond = known & ~((labels >= lowest) & (labels <= highest))
+        is_labelled = np.isfinite(labels)
+        beyond = is_labelled & ~((labels >= lowest) & (labels <= highest))
         if beyond.any():
             first = dataset.utterance_ids[rows[np.flatnonzero(beyond)[0]]]
-            found = f"{beyond.sum()} of {known.sum()} training labels of {name} lie beyond {lowest:g}..{highest:g}"
-            scale = f"{labels[known].min():g}..{labels[known].max():g}"
-            told.append(
-                f"{found}, the first of utterance {first}: its scale is {scale}; where that is a slip, correct it in "
+            counts = (
+                f"{beyond.sum()} of {is_labelled.sum()} training labels of {name} lie beyond {lowest:g}..{highest:g}"
+            )
+            scale = f"{labels[is_labelled].min():g}..{labels[is_labelled].max():g}"
+            sentences.append(
+                f"{counts}, the first of utterance {first}: its scale is {scale}; where that is a slip, correct it in "
                 "utterances.csv"
             )
-    return told
+    return sentences
 
 
 def _torn(dataset: Dataset) -> str:
@@ -165,8 +167,8 @@ def _train_once(session: _Session, configs: Mapping[str, Any], experiment: str, 
         return _as_run(session, config, experiment, seed, finished.run_id, score, reused=True)
     teacher = None
     if config.teacher:
-        before = _train_once(session, configs, config.teacher, seed)
-        teacher = load_trained(session.tracking, before.run_id).model.to(session.fold.device)
+        teacher_run = _train_once(session, configs, config.teacher, seed)
+        teacher = load_trained(session.tracking, teacher_run.run_id).model.to(session.fold.device)
     epochs_here: list[int] = []  # that this process trained
     checkpoint = session.checkpoints / f"{fingerprint}.pt"
     with session.tracking.run(
@@ -198,8 +200,8 @@ def _train_once(session: _Session, configs: Mapping[str, Any], experiment: str, 
             trained.save(Path(folder))
             for file in sorted(Path(folder).iterdir()):
                 run.log_file(file, "deployed")
-    for done in session.checkpoints.glob(f"{fingerprint}.*"):
-        done.unlink()
+    for leftover in session.checkpoints.glob(f"{fingerprint}.*"):
+        leftover.unlink()
     session.context.log.info(
         f"{experiment} seed {seed}: validation {metric_title(config.schedule.select)} {trained.fit.best_score:.3f} at "
         f"epoch {trained.fit.best_epoch} of {config.schedule.epochs}"

@@ -29,8 +29,8 @@ def _process(instance: dg.DagsterInstance, run_id: str) -> tuple[int | None, flo
     """Its number, and the time of the event that tells it."""
     for entry in instance.all_logs(run_id, of_type=dg.DagsterEventType.ENGINE_EVENT):
         data = entry.dagster_event.event_specific_data if entry.dagster_event else None
-        if told := getattr(data, "metadata", {}).get("pid"):
-            return int(told.value), entry.timestamp
+        if pid := getattr(data, "metadata", {}).get("pid"):
+            return int(pid.value), entry.timestamp
     return None, 0.0
 
 

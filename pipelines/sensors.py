@@ -23,21 +23,23 @@ def corpora_watch(
 
     What was registered before the first look is taken as done: switching the sensor on repeats no run.
     """
-    seen: dict[str, dict[str, str]] = json.loads(context.cursor or "{}")
+    earlier: dict[str, dict[str, str]] = json.loads(context.cursor or "{}")
     registered = set(context.instance.get_dynamic_partitions(CORPUS))
-    found, refused = corpus_folders.find()
+    folders, refused = corpus_folders.find()
     for refusal in refused:
         context.log.warning(refusal.detail)
     cursor, requests = {}, []
-    for corpus in found:
+    for corpus in folders:
         state = corpus_state(corpus)
-        known = {"latest": state, "requested": state} if corpus.name in registered else {"latest": "", "requested": ""}
-        before = seen.get(corpus.name, known)
+        first_look = (
+            {"latest": state, "requested": state} if corpus.name in registered else {"latest": "", "requested": ""}
+        )
+        before = earlier.get(corpus.name, first_look)
         settled = before["latest"] == state
         if settled and before["requested"] != state:
             requests.append(dg.RunRequest(partition_key=corpus.name))
         cursor[corpus.name] = {"latest": state, "requested": state if settled else before["requested"]}
-    new = sorted(corpus.name for corpus in found if corpus.name not in registered)
+    new = sorted(corpus.name for corpus in folders if corpus.name not in registered)
     return dg.SensorResult(
         run_requests=requests,
         dynamic_partitions_requests=[corpus_partitions.build_add_request(new)] if new else [],

@@ -17,18 +17,18 @@ def summarise(places: Places, corpus: str) -> str:
     store = FeatureStore(path=str(places.features))
     names = row_names()
     deployed = [name for name, family in FAMILIES.items() if family.deployed]
-    found = [
+    results_by_family = [
         store.query("SELECT * FROM results WHERE corpus = ? AND family = ?", [corpus, family]) for family in deployed
     ]
     page = Reports(folder=str(places.reports)).path(corpus)
-    shown = [
+    tables = [
         to_text(conditions_table(results, MAIN_METRICS[FAMILIES[family].of_dimensions], names), names)
-        for family, results in zip(deployed, found, strict=True)
+        for family, results in zip(deployed, results_by_family, strict=True)
         if len(results)
     ]
     return "\n".join(
         [
-            *(f"\n{table}" for table in shown or ["no results: the report says why"]),
+            *(f"\n{table}" for table in tables or ["no results: the report says why"]),
             "",
             f"report page   {page}",
             f"DuckDB        {places.features}",

@@ -23,15 +23,15 @@ def read_parts(parts: Iterable[Path]) -> Iterator[pa.Table]:
     """
     rows: list[pa.Table] = []
     n_bytes = 0
-    seen: set[str] = set()
+    ids_read: set[str] = set()
     widths: dict[int, Path] = {}
     for part in parts:
         for table in _tables(part):
             widths.setdefault(table.column("width")[0].as_py(), part)
             if len(widths) > 1:
-                found = " and ".join(f"{width} ({path})" for width, path in widths.items())
-                raise PartError(f"frames are {found} wide; expected one width: delete the parts of the older version")
-            _refuse_repeated(table, seen, part)
+                wide = " and ".join(f"{width} ({path})" for width, path in widths.items())
+                raise PartError(f"frames are {wide} wide; expected one width: delete the parts of the older version")
+            _refuse_repeated(table, ids_read, part)
             rows.append(table)
             n_bytes += table.nbytes
             if n_bytes >= CHUNK_BYTES:
@@ -81,8 +81,8 @@ def _checked(table: pa.Table, part: Path) -> pa.Table:
     )
 
 
-def _refuse_repeated(table: pa.Table, seen: set[str], part: Path) -> None:
+def _refuse_repeated(table: pa.Table, ids_read: set[str], part: Path) -> None:
     for utterance_id in table.column("utterance_id").to_pylist():
-        if utterance_id in seen:
+        if utterance_id in ids_read:
             raise PartError(f"{part}: utterance {utterance_id!r} is in another part too; expected one row an utterance")
-        seen.add(utterance_id)
+        ids_read.add(utterance_id)

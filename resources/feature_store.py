@@ -126,14 +126,14 @@ class FeatureStore(dg.ConfigurableResource):
 
     def feature_sets(self, corpus: str) -> dict[Modality, list[str]]:
         """The feature sets that have rows of the corpus, by modality, in alphabetical order."""
-        found: dict[Modality, list[str]] = {}
+        names_by_modality: dict[Modality, list[str]] = {}
         with self._reading(f"feature sets of corpus {corpus}") as connection:
             rows = connection.execute(
                 "SELECT DISTINCT modality, feature_set FROM features WHERE corpus = ? ORDER BY ALL", [corpus]
             ).fetchall()
         for modality, feature_set in rows:
-            found.setdefault(Modality(modality), []).append(feature_set)
-        return found
+            names_by_modality.setdefault(Modality(modality), []).append(feature_set)
+        return names_by_modality
 
     def not_finite(self, corpus: str, feature_set: str) -> list[str]:
         """The utterances whose stored frames hold NaN or infinity; empty when the corpus has nothing of the set."""
@@ -175,9 +175,9 @@ def _load(connection: "duckdb.DuckDBPyConnection", table: str, corpus: str, rows
 
 
 def _keep_only(connection: "duckdb.DuckDBPyConnection", table: str, corpus: str, keep: Collection[str]) -> None:
-    with registered(connection, pa.table({"utterance_id": pa.array(sorted(keep), pa.string())})) as kept:
+    with registered(connection, pa.table({"utterance_id": pa.array(sorted(keep), pa.string())})) as kept_ids:
         connection.execute(
-            f'DELETE FROM "{table}" WHERE corpus = ? AND utterance_id NOT IN (SELECT utterance_id FROM {kept})',
+            f'DELETE FROM "{table}" WHERE corpus = ? AND utterance_id NOT IN (SELECT utterance_id FROM {kept_ids})',
             [corpus],
         )
 
@@ -200,15 +200,17 @@ def _read_frames(
     connection: "duckdb.DuckDBPyConnection", table: str, corpus: str, utterance_ids: Sequence[str], width: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Lengths int64 [N] and frames float32 [sum T, D], copied row by row (an utterance, not a frame) out of Arrow."""
-    wanted = pa.table({"utterance_id": pa.array(utterance_ids, pa.string()), "position": np.arange(len(utterance_ids))})
+    positions = pa.table(
+        {"utterance_id": pa.array(utterance_ids, pa.string()), "position": np.arange(len(utterance_ids))}
+    )
     lengths = np.zeros(len(utterance_ids), np.int64)
-    with registered(connection, wanted) as ids:
-        stored = f'FROM "{table}" JOIN {ids} USING (utterance_id) WHERE corpus = $corpus AND n_frames > 0'
-        found = connection.execute(f"SELECT position, n_frames {stored}", {"corpus": corpus}).fetchnumpy()
-        lengths[found["position"]] = found["n_frames"]
+    with registered(connection, positions) as ids:
+        source = f'FROM "{table}" JOIN {ids} USING (utterance_id) WHERE corpus = $corpus AND n_frames > 0'
+        counts = connection.execute(f"SELECT position, n_frames {source}", {"corpus": corpus}).fetchnumpy()
+        lengths[counts["position"]] = counts["n_frames"]
         starts = np.cumsum(lengths) - lengths
         frames = np.empty((int(lengths.sum()), width), np.float32)
-        reader = connection.sql(f"SELECT position, frames {stored}", params={"corpus": corpus}).to_arrow_reader(256)
+        reader = connection.sql(f"SELECT position, frames {source}", params={"corpus": corpus}).to_arrow_reader(256)
         for batch in reader:
             values = batch.column("frames").flatten().flatten().to_numpy().reshape(-1, width)
             ends = np.cumsum(lengths[batch.column("position").to_numpy()])

@@ -91,7 +91,7 @@ class OpenFace(dg.ConfigurableResource):
             ) from error
         with process:
             try:
-                _, said = process.communicate(timeout=self.timeout_s)
+                _, stderr = process.communicate(timeout=self.timeout_s)
             except subprocess.TimeoutExpired as error:
                 raise OpenFaceError(f"{shlex.join(command)} did not finish within {self.timeout_s:g} s") from error
             finally:
@@ -99,5 +99,5 @@ class OpenFace(dg.ConfigurableResource):
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
         if process.returncode:
-            last = "\n".join(said.splitlines()[-LAST_LINES:])
-            raise OpenFaceError(f"{shlex.join(command)} ended with code {process.returncode}: {last}")
+            last_words = "\n".join(stderr.splitlines()[-LAST_LINES:])
+            raise OpenFaceError(f"{shlex.join(command)} ended with code {process.returncode}: {last_words}")

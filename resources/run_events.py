@@ -28,9 +28,9 @@ def begin_event(
     experiment: str, name: str, parameters: Mapping[str, Any], tags: Mapping[str, str], at_ms: int
 ) -> Event:
     """The first event: the run with its parameters and tags."""
-    shown = {key: str(value)[:LONGEST_PARAMETER] for key, value in parameters.items()}
+    shortened = {key: str(value)[:LONGEST_PARAMETER] for key, value in parameters.items()}
     begin = {"event": "begin", "experiment": experiment, "name": name, "at_ms": at_ms}
-    return {**begin, "parameters": shown, "tags": dict(tags)}
+    return {**begin, "parameters": shortened, "tags": dict(tags)}
 
 
 def tell(client: "MlflowClient", run_id: str, event: Event) -> None:
@@ -78,10 +78,10 @@ class SpooledRun:
         """Keep an event on disk, and the file that it names."""
         self.folder.mkdir(parents=True, exist_ok=True)
         if event["event"] == "file":
-            kept = self.files / event["folder"] / Path(event["path"]).name
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(event["path"], kept)
-            event = {**event, "path": str(kept.relative_to(self.folder))}
+            copy = self.files / event["folder"] / Path(event["path"]).name
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(event["path"], copy)
+            event = {**event, "path": str(copy.relative_to(self.folder))}
         line = json.dumps(event) + "\n"
         if self.exists():
             with (self.folder / EVENTS).open("a", encoding="utf-8") as file:
@@ -106,8 +106,8 @@ class SpooledRun:
 
     def metrics(self) -> list[tuple[str, float, int, int]]:
         """(name, value, at_ms, step) of every metric, in order."""
-        of = (event["metrics"] for event in self.events() if event["event"] == "metrics")
-        return [tuple(metric) for metrics in of for metric in metrics]
+        batches = (event["metrics"] for event in self.events() if event["event"] == "metrics")
+        return [tuple(metric) for metrics in batches for metric in metrics]
 
     def remove(self) -> None:
         """Forget the run: MLflow has it all."""

@@ -129,12 +129,12 @@ def _check_format(connection: "duckdb.DuckDBPyConnection", path: Path) -> None:
     import duckdb
 
     try:
-        found = connection.execute("SELECT format FROM store").fetchall()
+        rows = connection.execute("SELECT format FROM store").fetchall()
     except duckdb.CatalogException:
-        found = []
-    if found != [(FORMAT,)]:
+        rows = []
+    if rows != [(FORMAT,)]:
         connection.close()
         raise StoreError(
-            f"feature store {path}: expected format {FORMAT}, found {found[0][0] if found else 'no store'}. Move the "
+            f"feature store {path}: expected format {FORMAT}, found {rows[0][0] if rows else 'no store'}. Move the "
             "file away and run again: a new one is made and filled"
         )

@@ -151,23 +151,23 @@ def create_tables(connection: "duckdb.DuckDBPyConnection") -> None:
 def known_feature_table(connection: "duckdb.DuckDBPyConnection", feature_set: str) -> str | None:
     """The table of a feature set that is in the catalogue, else None."""
     table = feature_table(feature_set)
-    known = connection.execute("SELECT 1 FROM feature_sets WHERE feature_set = ?", [feature_set]).fetchall()
-    return table if known else None
+    entries = connection.execute("SELECT 1 FROM feature_sets WHERE feature_set = ?", [feature_set]).fetchall()
+    return table if entries else None
 
 
 def add_feature_set(connection: "duckdb.DuckDBPyConnection", feature_set: str, modality: str) -> str:
     """The table of a feature set, made when it is first seen; ValueError when the name is taken by another modality."""
     table = feature_table(feature_set)
-    known = connection.execute("SELECT modality FROM feature_sets WHERE feature_set = ?", [feature_set]).fetchall()
-    if not known:
+    entries = connection.execute("SELECT modality FROM feature_sets WHERE feature_set = ?", [feature_set]).fetchall()
+    if not entries:
         connection.execute("INSERT INTO feature_sets VALUES (?, ?, ?)", [feature_set, modality, table])
         connection.execute(FEATURE_TABLE.format(table=table))
         tables = [row[0] for row in connection.execute("SELECT table_name FROM feature_sets ORDER BY 1").fetchall()]
         union = "UNION ALL".join(FEATURES_OF_ONE_TABLE.format(table=name) for name in tables)
         connection.execute(f"CREATE OR REPLACE VIEW features AS {union}")
-    elif known[0][0] != modality:
+    elif entries[0][0] != modality:
         raise ValueError(
-            f"feature set {feature_set} is stored as {known[0][0]}, the new parts are {modality}: a name means one "
+            f"feature set {feature_set} is stored as {entries[0][0]}, the new parts are {modality}: a name means one "
             "modality; rename the new set"
         )
     return table

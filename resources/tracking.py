@@ -80,14 +80,14 @@ class Tracking(dg.ConfigurableResource):
         self.deliver_spooled()
         for spooled in spooled_runs(self.spool_folder):
             begin = next(spooled.events())
-            found = (begin["experiment"], begin["name"], begin["tags"].get("fingerprint"))
-            if found == (f"affectory/{corpus}", name, fingerprint) and spooled.status() == "FINISHED":
+            identity = (begin["experiment"], begin["name"], begin["tags"].get("fingerprint"))
+            if identity == (f"affectory/{corpus}", name, fingerprint) and spooled.status() == "FINISHED":
                 return FinishedRun(spooled.run_id, {metric: value for metric, value, _, _ in spooled.metrics()})
         try:
             with self.store.asking() as client:
                 experiment = client.get_experiment_by_name(f"affectory/{corpus}")
-                wanted = f"tags.fingerprint = '{fingerprint}' AND attributes.status = 'FINISHED'"
-                runs = client.search_runs([experiment.experiment_id], wanted) if experiment else []
+                query = f"tags.fingerprint = '{fingerprint}' AND attributes.status = 'FINISHED'"
+                runs = client.search_runs([experiment.experiment_id], query) if experiment else []
         except TrackingAwayError as away:
             log.warning("no earlier run is looked for: %s", away)
             return None
@@ -97,19 +97,19 @@ class Tracking(dg.ConfigurableResource):
         """fingerprint -> run id of the finished runs with the tag `study`; none while MLflow is away."""
         _check_word("study", study.replace("_", "-"))
         self.deliver_spooled()
-        found, page = {}, None
+        run_ids, page = {}, None
         try:
             with self.store.asking() as client:
                 experiment = client.get_experiment_by_name(f"affectory/{corpus}")
-                wanted = f"tags.study = '{study}' AND attributes.status = 'FINISHED'"
+                query = f"tags.study = '{study}' AND attributes.status = 'FINISHED'"
                 while experiment and page != "":
-                    runs = client.search_runs([experiment.experiment_id], wanted, max_results=1000, page_token=page)
+                    runs = client.search_runs([experiment.experiment_id], query, max_results=1000, page_token=page)
                     of_page = {run.data.tags.get("fingerprint", ""): run.info.run_id for run in reversed(runs)}
-                    found = of_page | found  # newest first: of two runs of one training the later counts
+                    run_ids = of_page | run_ids  # newest first: of two runs of one training the later counts
                     page = runs.token or ""
         except TrackingAwayError as away:
             log.warning("no earlier run is looked for: %s", away)
-        return found
+        return run_ids
 
     def history(self, run_id: str) -> pd.DataFrame:
         """epoch, name, value of what a run logged by epoch."""
@@ -125,18 +125,18 @@ class Tracking(dg.ConfigurableResource):
 
     def download(self, run_id: str, path: str, folder: Path) -> Path:
         """Copy what a run logged at `path` into `folder`; returns where it is there. FileNotFoundError if it is not."""
-        kept = self._spooled(run_id).files / path
-        if kept.is_dir():
-            return Path(shutil.copytree(kept, folder / path, dirs_exist_ok=True))
-        if kept.is_file():
+        spooled_path = self._spooled(run_id).files / path
+        if spooled_path.is_dir():
+            return Path(shutil.copytree(spooled_path, folder / path, dirs_exist_ok=True))
+        if spooled_path.is_file():
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
-            return Path(shutil.copyfile(kept, folder / path))
+            return Path(shutil.copyfile(spooled_path, folder / path))
         with self.store.asking() as client:
-            found = self._delivered(client, run_id)
+            delivered_id = self._delivered(client, run_id)
             parent, name = posixpath.split(path)
-            if path not in {file.path for file in client.list_artifacts(found, parent or None)}:
+            if path not in {file.path for file in client.list_artifacts(delivered_id, parent or None)}:
                 raise FileNotFoundError(f"run {run_id}: nothing named {name} was logged in {parent or 'its artifacts'}")
-            return Path(client.download_artifacts(found, path, str(folder)))
+            return Path(client.download_artifacts(delivered_id, path, str(folder)))
 
     def register(self, corpus: str, family: str, model_uri: str, run_id: str) -> Registered:
         """Register the run's logged model, `models:/<model id>`, as a version of `<corpus>-<family>`; once a run.
@@ -151,7 +151,7 @@ class Tracking(dg.ConfigurableResource):
             if version is None:
                 version = _add_version(client, name, model_uri, run_id)
             aliases = client.get_registered_model(name).aliases
-            alias = next((alias for alias, of in aliases.items() if str(of) == version), None)
+            alias = next((alias for alias, tagged in aliases.items() if str(tagged) == version), None)
             if alias is None:
                 alias = "challenger" if "champion" in aliases else "champion"
                 client.set_registered_model_alias(name, alias, version)
@@ -195,8 +195,8 @@ class Tracking(dg.ConfigurableResource):
         """The id that MLflow knows, which is another than ours where the run began while it was away."""
         if not run_id.startswith(NOT_DELIVERED):
             return run_id
-        if found := self.store.find_delivered(client, run_id):
-            return found
+        if delivered_id := self.store.find_delivered(client, run_id):
+            return delivered_id
         raise TrackingAwayError(
             f"run {run_id} is in MLflow no more than in {self.spool_folder}; run the training again"
         )

@@ -90,8 +90,15 @@ class PackedFeatures:
     def from_dataset(
         cls, dataset: Dataset, inputs: Mapping[Modality, ModalityInput], device: torch.device | str = "cpu"
     ) -> PackedFeatures:
-        told = {"dialogues": dataset.dialogues, "speakers": dataset.speakers}
-        return cls(dataset.sequences, dataset.labels, inputs, device, **told)
+        """Every row of the dataset, its modalities those of `inputs`."""
+        return cls(
+            dataset.sequences,
+            dataset.labels,
+            inputs,
+            device,
+            dialogues=dataset.dialogues,
+            speakers=dataset.speakers,
+        )
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -126,12 +133,12 @@ class PackedFeatures:
 
     def dialogues_of(self, rows: np.ndarray) -> list[np.ndarray]:
         """Every row of each dialogue that any of `rows` is in, the dialogues by their first rows."""
-        wanted = np.flatnonzero(np.isin(self._dialogues, self._dialogues[rows]))
-        if not len(wanted):
+        members = np.flatnonzero(np.isin(self._dialogues, self._dialogues[rows]))
+        if not len(members):
             return []
-        _, first, of = np.unique(self._dialogues[wanted], return_index=True, return_inverse=True)
-        ends = np.unique(first[of], return_counts=True)[1].cumsum()
-        return np.split(wanted[np.argsort(first[of], kind="stable")], ends[:-1])
+        _, first_member, dialogue = np.unique(self._dialogues[members], return_index=True, return_inverse=True)
+        ends = np.unique(first_member[dialogue], return_counts=True)[1].cumsum()
+        return np.split(members[np.argsort(first_member[dialogue], kind="stable")], ends[:-1])
 
     def _pack(self, modality: Modality, sequences: Sequences, fitted: ModalityInput) -> None:
         ready = prepared(sequences, fitted)

@@ -25,9 +25,9 @@ def training_conditions(kind: str, modalities: Iterable[Modality]) -> tuple[Cond
     return every if kind == "full_and_missing" else missing_conditions(modalities) or every
 
 
-def condition_masks(of: Sequence[Condition], modalities: Sequence[Modality]) -> Tensor:
+def condition_masks(subsets: Sequence[Condition], modalities: Sequence[Modality]) -> Tensor:
     """bool [K, M]: which modalities each of the K conditions holds."""
-    return torch.tensor([[modality in condition for modality in modalities] for condition in of], dtype=torch.bool)
+    return torch.tensor([[modality in condition for modality in modalities] for condition in subsets], dtype=torch.bool)
 
 
 def draw_available(masks: Tensor, present: Tensor, generator: torch.Generator) -> Tensor:
@@ -45,8 +45,8 @@ def rows_under(condition: Condition, present: np.ndarray, modalities: Sequence[M
 
     A full row is tested under every condition, a naturally incomplete one only as it is.
     """
-    held = np.array([modality in condition for modality in modalities])
-    return present.all(1) | (present == held).all(1)
+    in_condition = np.array([modality in condition for modality in modalities])
+    return present.all(1) | (present == in_condition).all(1)
 
 
 def missing_modality_sets(
@@ -58,21 +58,21 @@ def missing_modality_sets(
     does not name is left out. A full utterance gives six rows (of three modalities), a naturally incomplete one a
     single row with what it has, an utterance without any modality none. Masks over stored features, no copies.
     """
-    kept = tuple(modality for modality in MODALITIES if modality in set(modalities))
-    named = availability["utterance_id"].isin(list(splits)).to_numpy(bool)
-    present = availability[[modality.value for modality in kept]].to_numpy(bool)
-    missing = missing_conditions(kept)
-    under = np.zeros((len(missing), len(availability)), bool)
+    ordered = tuple(modality for modality in MODALITIES if modality in set(modalities))
+    has_split = availability["utterance_id"].isin(list(splits)).to_numpy(bool)
+    present = availability[[modality.value for modality in ordered]].to_numpy(bool)
+    missing = missing_conditions(ordered)
+    tested = np.zeros((len(missing), len(availability)), bool)
     for place, condition in enumerate(missing):
-        under[place] = rows_under(condition, present, kept) & named
-    rows, which = np.nonzero(under.T)  # row by row
+        tested[place] = rows_under(condition, present, ordered) & has_split
+    rows, number = np.nonzero(tested.T)  # row by row
     ids = availability["utterance_id"].to_numpy(object)[rows]
-    held = condition_masks(missing, MODALITIES).numpy().reshape(-1, len(MODALITIES))[which]
+    masks = condition_masks(missing, MODALITIES).numpy().reshape(-1, len(MODALITIES))[number]
     return pd.DataFrame(
         {
             "utterance_id": ids,
             "split": [splits[utterance_id] for utterance_id in ids],
-            "condition": [str(missing[place]) for place in which],
-            **{modality.value: held[:, column] for column, modality in enumerate(MODALITIES)},
+            "condition": [str(missing[place]) for place in number],
+            **{modality.value: masks[:, column] for column, modality in enumerate(MODALITIES)},
         }
     )

@@ -82,8 +82,8 @@ class Dataset:
             if len(column) != n_rows:
                 raise ValueError(f"{name}: expected {n_rows} rows, as utterance_ids, got {len(column)}")
         if self.dimensions and (self.labels.shape[1:] != (len(self.dimensions),) or self.classes):
-            came = f"labels {list(self.labels.shape)} and classes {self.classes}"
-            raise ValueError(f"of {self.dimensions} expected labels [N, {len(self.dimensions)}] and no classes, {came}")
+            got = f"labels {list(self.labels.shape)} and classes {self.classes}"
+            raise ValueError(f"of {self.dimensions} expected labels [N, {len(self.dimensions)}] and no classes, {got}")
         if (
             not self.dimensions
             and len(self.labels)
@@ -99,8 +99,8 @@ class Dataset:
     @property
     def labelled(self) -> np.ndarray:
         """bool [N]: of a class, or with a value in at least one dimension."""
-        known = np.isfinite(self.labels) if self.dimensions else self.labels[:, None] >= 0
-        return np.asarray(known.any(axis=1))
+        has_value = np.isfinite(self.labels) if self.dimensions else self.labels[:, None] >= 0
+        return np.asarray(has_value.any(axis=1))
 
     @property
     def modalities(self) -> tuple[Modality, ...]:
@@ -116,7 +116,7 @@ class Dataset:
     def only(self, modalities: Iterable[Modality]) -> Dataset:
         """The same rows with only some of their modalities."""
         kept = set(modalities)
-        return replace(self, sequences={name: value for name, value in self.sequences.items() if name in kept})
+        return replace(self, sequences={name: sequences for name, sequences in self.sequences.items() if name in kept})
 
     def taking(self, rows: np.ndarray) -> Dataset:
         """Row i is what row rows[i] was; `rows` int64 [n]."""
@@ -154,9 +154,9 @@ def strangers(dataset: Dataset, seed: int) -> Dataset:
     Dialogues keep their lengths and who speaks when.
     """
     order, chance = np.arange(len(dataset.labels)), np.random.default_rng(seed)
-    of_dialogue = {name: part for name, part in zip(dataset.dialogues, dataset.splits, strict=True) if part}
-    told = zip(dataset.dialogues, dataset.splits, strict=True)
-    parts = np.array([part or of_dialogue.get(name, "") for name, part in told])  # of context too
+    part_of = {name: part for name, part in zip(dataset.dialogues, dataset.splits, strict=True) if part}
+    rows = zip(dataset.dialogues, dataset.splits, strict=True)
+    parts = np.array([part or part_of.get(name, "") for name, part in rows])  # of context too
     for part in np.unique(parts):
         order[parts == part] = chance.permutation(order[parts == part])
     return replace(dataset.taking(order), dialogues=dataset.dialogues, speakers=dataset.speakers)

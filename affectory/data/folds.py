@@ -24,38 +24,38 @@ def make_folds(utterances: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, str]:
     dialogues where they can be told apart, balanced by emotion. Rows without a split, in a corpus that gives splits,
     are in no fold. ValueError when fewer than three utterances must be divided.
     """
-    given = _column(utterances, "split").str.lower()
-    if unknown := sorted(set(given) - {"", *Split}):
+    splits = _column(utterances, "split").str.lower()
+    if unknown := sorted(set(splits) - {"", *Split}):
         raise ValueError(f"split {unknown}: expected train, val, test or nothing in utterances.csv")
-    if (given == "").all():
+    if (splits == "").all():
         split, how = _divide(utterances, SHARES, seed)
         return _fold(utterances, split), f"No split was given: 60/20/20 {how}, seed {seed}."
-    if not (given == Split.TRAIN).any():
+    if not (splits == Split.TRAIN).any():
         raise ValueError("the given splits have no train part; give one in utterances.csv or leave the column empty")
     notes = ["The given splits are kept"]
-    if (given == Split.VAL).any() and not (given == Split.TEST).any():
-        given = given.mask(given == Split.VAL, Split.TEST)
+    if (splits == Split.VAL).any() and not (splits == Split.TEST).any():
+        splits = splits.mask(splits == Split.VAL, Split.TEST)
         notes.append("the given val part is the test part, as none was given")
-    if not (given == Split.VAL).any():
-        train = given == Split.TRAIN
-        parts = SHARES if not (given == Split.TEST).any() else {Split.TRAIN: 0.8, Split.VAL: 0.2}
+    if not (splits == Split.VAL).any():
+        train = splits == Split.TRAIN
+        parts = SHARES if not (splits == Split.TEST).any() else {Split.TRAIN: 0.8, Split.VAL: 0.2}
         carved, how = _divide(utterances.loc[train], parts, seed)
-        given = given.copy()
-        given[train] = carved
+        splits = splits.copy()
+        splits[train] = carved
         notes.append(
             f"{' and '.join(part for part in parts if part != Split.TRAIN)} carved out of train {how}, seed {seed}"
         )
-    if n_without := int((given == "").sum()):
+    if n_without := int((splits == "").sum()):
         notes.append(f"{n_without} utterances without a split are in no fold")
-    if n_shared := _shared(_column(utterances, "speaker"), pd.Series(given, utterances.index)):
+    if n_shared := _shared(_column(utterances, "speaker"), pd.Series(splits, utterances.index)):
         notes.append(f"{n_shared} speakers are in more than one part, so scores are not of new speakers")
-    return _fold(utterances.loc[given != ""], given[given != ""].to_numpy(object)), "; ".join(notes) + "."
+    return _fold(utterances.loc[splits != ""], splits[splits != ""].to_numpy(object)), "; ".join(notes) + "."
 
 
 def _shared(speakers: pd.Series, parts: pd.Series) -> int:
     """How many speakers are in more than one part."""
-    known = (speakers != "") & (parts != "")
-    table = pd.DataFrame({"speaker": speakers[known], "part": parts[known]}).drop_duplicates()
+    named = (speakers != "") & (parts != "")
+    table = pd.DataFrame({"speaker": speakers[named], "part": parts[named]}).drop_duplicates()
     return len(set(table.loc[table["speaker"].duplicated(), "speaker"]))
 
 
@@ -76,8 +76,8 @@ def cross_validation(utterances: pd.DataFrame, n_folds: int | None, seed: int) -
         folds, how = _one_speaker_out(utterances)
     else:
         folds, how = _group_folds(utterances, n_folds, seed)
-    given = (_column(utterances, "split") != "").any()
-    return folds, how + (" The given splits are not used." if given else "")
+    has_splits = (_column(utterances, "split") != "").any()
+    return folds, how + (" The given splits are not used." if has_splits else "")
 
 
 def leaks(utterances: pd.DataFrame, folds: pd.DataFrame, *, shared_speakers: bool = False) -> list[str]:
@@ -86,7 +86,7 @@ def leaks(utterances: pd.DataFrame, folds: pd.DataFrame, *, shared_speakers: boo
     None of speakers where they are `shared_speakers`.
     """
     table = folds.merge(utterances, on="utterance_id", suffixes=("", "_given"))
-    found = []
+    sentences = []
     columns = {"utterance_id": "utterance", "speaker": "speaker", "dialogue_id": "dialogue"}
     for column, word in columns.items():
         if column == "speaker" and shared_speakers:
@@ -98,16 +98,18 @@ def leaks(utterances: pd.DataFrame, folds: pd.DataFrame, *, shared_speakers: boo
         for (fold, key), parts in sides.items():
             names = [part for part in Split if part in parts]
             if len(names) > 1:
-                found.append(f"fold {fold}: {word} {key} is in {' and '.join(names)}")
+                sentences.append(f"fold {fold}: {word} {key} is in {' and '.join(names)}")
             elif word == "utterance" and len(parts) > 1:
-                found.append(f"fold {fold}: utterance {key} is {len(parts)} times in {names[0]}")
-    return found
+                sentences.append(f"fold {fold}: utterance {key} is {len(parts)} times in {names[0]}")
+    return sentences
 
 
 def _group_folds(table: pd.DataFrame, n_folds: int, seed: int) -> tuple[pd.DataFrame, str]:
     if n_folds < 2:
         raise ValueError(f"{n_folds} folds: expected at least 2, or none given to leave one speaker out a fold")
-    columns = next((found for grouping in _GROUPINGS if (found := _known(table, grouping))), ["utterance_id"])
+    columns = next(
+        (columns_known for grouping in _GROUPINGS if (columns_known := _known(table, grouping))), ["utterance_id"]
+    )
     groups, how = _groups(table, columns), _disjoint(columns)
     n, needed = groups.max(initial=-1) + 1, max(n_folds, 3 if n_folds > 2 else 4)  # val and train need a group each
     if n < needed:
@@ -134,26 +136,26 @@ def _group_folds(table: pd.DataFrame, n_folds: int, seed: int) -> tuple[pd.DataF
 def _one_speaker_out(table: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     sessions = _groups(table, ("speaker", "dialogue_id"))
     n, speakers = sessions.max(initial=-1) + 1, _column(table, "speaker").to_numpy(object)
-    known = speakers != ""
-    if not known.any() or n < 3:
+    named = speakers != ""
+    if not named.any() or n < 3:
         raise ValueError(
             f"leaving one speaker out: expected known speakers in at least 3 sessions that share neither speaker nor "
-            f"dialogue, came {len(set(speakers[known]))} speakers in {n} sessions; fill in speaker and dialogue_id, or "
+            f"dialogue, came {len(set(speakers[named]))} speakers in {n} sessions; fill in speaker and dialogue_id, or "
             "ask for a number of folds"
         )
     folds = []
-    for speaker in sorted(set(speakers[known]), key=speakers.tolist().index):
-        own = sessions[speakers == speaker][0]
+    for speaker in sorted(set(speakers[named]), key=speakers.tolist().index):
+        session = sessions[speakers == speaker][0]
         parts = np.full(len(table), Split.TRAIN, object)
-        parts[sessions == (own + 1) % n] = Split.VAL
+        parts[sessions == (session + 1) % n] = Split.VAL
         parts[speakers == speaker] = Split.TEST
-        kept = (sessions != own) | (speakers == speaker)
-        folds.append(_fold(table.loc[kept], parts[kept], len(folds) + 1))
+        in_fold = (sessions != session) | (speakers == speaker)
+        folds.append(_fold(table.loc[in_fold], parts[in_fold], len(folds) + 1))
     return pd.concat(folds, ignore_index=True), (
         f"{len(folds)} folds of {n} sessions, each session being what speakers and dialogues connect: a fold tests one "
         "speaker, leaves the partners in the same session out, whose dialogues are the test speaker's too, and selects "
         "on the whole next session. Published work selects on the partner, which puts one dialogue into val and test."
-        + (f" {int((~known).sum())} utterances without a speaker are not tested." if not known.all() else "")
+        + (f" {int((~named).sum())} utterances without a speaker are not tested." if not named.all() else "")
     )
 
 
@@ -209,8 +211,8 @@ def _balanced(table: pd.DataFrame, groups: np.ndarray, parts: dict[Split, float]
         middle = (np.cumsum(sizes) - sizes / 2) / sizes.sum()  # where in the line of all rows the group's middle lies
         part = np.empty(len(counts), int)
         part[order] = np.searchsorted(np.cumsum(shares)[:-1], middle)
-        got = np.stack([counts[part == number].sum(0) for number in range(len(parts))])
-        penalty = np.abs(got - wanted).sum() + len(table) * int((got.sum(1) == 0).any())
+        counts_of_part = np.stack([counts[part == number].sum(0) for number in range(len(parts))])
+        penalty = np.abs(counts_of_part - wanted).sum() + len(table) * int((counts_of_part.sum(1) == 0).any())
         if penalty < least:
             best, least = part, penalty
     return np.array(list(parts), object)[best][groups]
@@ -224,8 +226,8 @@ def _dealt(counts: np.ndarray, places: np.ndarray, seed: list[int]) -> np.ndarra
     generator, best, least = np.random.default_rng(seed), places, np.inf
     for _ in range(_TRIALS):
         part = generator.permutation(places)
-        got = np.stack([counts[part == number].sum(0) for number in range(len(wanted))])
-        if (penalty := np.abs(got - wanted).sum()) < least:
+        counts_of_part = np.stack([counts[part == number].sum(0) for number in range(len(wanted))])
+        if (penalty := np.abs(counts_of_part - wanted).sum()) < least:
             best, least = part, penalty
     return best
 

@@ -71,10 +71,10 @@ def _fit(sequences: Sequences, labels: np.ndarray, rows: np.ndarray, preparation
     vector = bool(sequences.lengths.max() == 1)
     if preparation.as_stored:
         zeros = np.zeros(sequences.width, np.float32)
-        told = sequences.feature_set, sequences.version, sequences.width
-        return ModalityInput(*told, vector, zeros, zeros + 1, limit=NO_LIMIT)
-    read = first_frames(sequences, MAX_FRAMES)
-    pooled = statistics(read) if preparation.statistics and not vector else read
+        identity = sequences.feature_set, sequences.version, sequences.width
+        return ModalityInput(*identity, vector, zeros, zeros + 1, limit=NO_LIMIT)
+    capped = first_frames(sequences, MAX_FRAMES)
+    pooled = statistics(capped) if preparation.statistics and not vector else capped
     chosen = np.zeros(len(pooled.lengths), bool)
     chosen[rows] = True
     frames = pooled.frames[np.repeat(chosen, pooled.lengths)]
@@ -104,10 +104,10 @@ def prepared(sequences: Sequences, fitted: ModalityInput) -> Sequences:
         raise ValueError(
             f"feature set {fitted.feature_set}: expected {fitted.width} features a frame, got {sequences.width}"
         )
-    read = first_frames(sequences, fitted.max_frames)
+    capped = first_frames(sequences, fitted.max_frames)
     if fitted.limit == NO_LIMIT:
-        return read
-    pooled = statistics(read) if fitted.statistics else read
+        return capped
+    pooled = statistics(capped) if fitted.statistics else capped
     frames = np.clip((pooled.frames - fitted.mean) / fitted.std, -fitted.limit, fitted.limit)
     if fitted.projection is not None:
         frames = np.clip(frames @ fitted.projection, -fitted.limit, fitted.limit)
@@ -124,15 +124,15 @@ def first_frames(sequences: Sequences, most: int) -> Sequences:
 
 def statistics(sequences: Sequences) -> Sequences:
     """Each row's mean and deviation over time as one frame [2 D]; a row that is missing stays so."""
-    there = sequences.lengths > 0
-    starts, counts = sequences.starts[there], sequences.lengths[there, None]
-    if not there.any():
+    present = sequences.lengths > 0
+    starts, counts = sequences.starts[present], sequences.lengths[present, None]
+    if not present.any():
         return replace(sequences, frames=np.zeros((0, 2 * sequences.width), np.float32))
     mean = np.add.reduceat(sequences.frames, starts, axis=0, dtype=np.float64) / counts
     centred = sequences.frames - np.repeat(mean, counts[:, 0], axis=0)
     deviation = np.sqrt(np.add.reduceat(np.square(centred), starts, axis=0) / counts)
     frames = np.concatenate([mean, deviation], axis=1).astype(np.float32)
-    return replace(sequences, frames=frames, lengths=there.astype(np.int64))
+    return replace(sequences, frames=frames, lengths=present.astype(np.int64))
 
 
 def within_class_whitening(frames: np.ndarray, labels: np.ndarray, preparation: Preparation) -> np.ndarray:

@@ -14,20 +14,20 @@ def concordance_loss(predicted: Tensor, labels: Tensor) -> Tensor:
     Population moments over the batch (Lin 1989), so a batch needs some 32 rows to say much. Shapes: `predicted` and
     `labels` [B, V], NaN where a label is unknown; a dimension with fewer than two labels is left out.
     """
-    known = labels.isfinite()  # [B, V]
-    truth, guess = torch.where(known, labels, 0.0), torch.where(known, predicted, 0.0)
-    counts = known.sum(0).clamp(min=1)
+    labelled = labels.isfinite()  # [B, V]
+    truth, guess = torch.where(labelled, labels, 0.0), torch.where(labelled, predicted, 0.0)
+    counts = labelled.sum(0).clamp(min=1)
     truth_mean, guess_mean = truth.sum(0) / counts, guess.sum(0) / counts
-    truth_off, guess_off = (truth - truth_mean) * known, (guess - guess_mean) * known
+    truth_off, guess_off = (truth - truth_mean) * labelled, (guess - guess_mean) * labelled
     covariance = (truth_off * guess_off).sum(0) / counts
     spread = (truth_off.square().sum(0) + guess_off.square().sum(0)) / counts
     ccc = 2 * covariance / (spread + (truth_mean - guess_mean).square() + EPSILON)  # [V]
-    learned = known.sum(0) > 1
+    learned = labelled.sum(0) > 1
     return ((1 - ccc) * learned).sum() / learned.sum().clamp(min=1)
 
 
 def squared_error(predicted: Tensor, labels: Tensor) -> Tensor:
     """The mean of (predicted - label)^2 over the known labels; shapes as of concordance_loss."""
-    known = labels.isfinite()
-    error = torch.where(known, predicted - torch.where(known, labels, 0.0), 0.0)
-    return error.square().sum() / known.sum().clamp(min=1)
+    labelled = labels.isfinite()
+    error = torch.where(labelled, predicted - torch.where(labelled, labels, 0.0), 0.0)
+    return error.square().sum() / labelled.sum().clamp(min=1)

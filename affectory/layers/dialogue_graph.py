@@ -53,7 +53,7 @@ def dialogue_graph(
     """
     unit, lengths = _unit(x), list(lengths)
     edges = (
-        None if bool(present.all()) else [there[:, :, None] & there[:, None, :] for there in present.split(lengths, 1)]
+        None if bool(present.all()) else [nodes[:, :, None] & nodes[:, None, :] for nodes in present.split(lengths, 1)]
     )
     if causal:
         edges = edges or [torch.ones(1, n, n, dtype=torch.bool, device=x.device) for n in lengths]

@@ -101,13 +101,13 @@ def weights_sha256(name: str) -> str:
     if not path.is_file():
         _fetch(name)
     status = path.stat()
-    found = _sha256(path, status.st_mtime_ns, status.st_size)
-    if not found.startswith(digits):
+    sha256 = _sha256(path, status.st_mtime_ns, status.st_size)
+    if not sha256.startswith(digits):
         raise WeightsError(
             f"{path.name} in {path.parent} is not what was published: expected a sha256 that begins with {digits}, "
-            f"found {found}; remove it and fetch it again from {_address(name)}"
+            f"found {sha256}; remove it and fetch it again from {_address(name)}"
         )
-    return found
+    return sha256
 
 
 def as_images(pictures: Tensor) -> Tensor:

@@ -58,7 +58,7 @@ def _by_step(mask: Tensor) -> tuple[Tensor, list[int]]:
     """
     order = mask.sum(1).argsort(descending=True, stable=True)
     rows, steps = mask[order].nonzero(as_tuple=True)
-    number = (mask[order].cumsum(1) - 1)[rows, steps]  # which step of its row it is
-    by_number = number.argsort(stable=True)
-    places = (order[rows] * mask.shape[1] + steps)[by_number]
-    return places, number.bincount().tolist() if len(number) else []
+    step_number = (mask[order].cumsum(1) - 1)[rows, steps]  # which step of its row it is
+    by_step_number = step_number.argsort(stable=True)
+    places = (order[rows] * mask.shape[1] + steps)[by_step_number]
+    return places, step_number.bincount().tolist() if len(step_number) else []

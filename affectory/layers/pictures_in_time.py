@@ -40,9 +40,9 @@ class PicturesInTime(nn.Module):
         super().__init__()
         if temporal not in TEMPORAL:
             raise ValueError(f"temporal {temporal!r}: expected one of {', '.join(TEMPORAL)}")
-        seen: int = in_features if backbone is None else backbone.out_features  # pyright: ignore[reportAssignmentType]
+        size: int = in_features if backbone is None else backbone.out_features  # pyright: ignore[reportAssignmentType]
         kind = RECURRENT.get(temporal)
-        self.temporal = _LastState(kind(seen, width, batch_first=True)) if kind else _Windows(seen, width)
+        self.temporal = _LastState(kind(size, width, batch_first=True)) if kind else _Windows(size, width)
         self.backbone = backbone
         self.frozen = freeze and backbone is not None
         self.out_features = width
@@ -61,9 +61,9 @@ class PicturesInTime(nn.Module):
         if not len(rows):
             return encoded
         lengths = mask[rows].sum(1)
-        seen = self._seen(frames[mask])  # [N, D]
-        first = torch.arange(int(lengths.max()), device=mask.device) < lengths[:, None]  # [n, T]
-        steps = seen.new_zeros(*first.shape, seen.shape[1]).masked_scatter(first[..., None], seen)
+        vectors = self._seen(frames[mask])  # [N, D]
+        valid = torch.arange(int(lengths.max()), device=mask.device) < lengths[:, None]  # [n, T]
+        steps = vectors.new_zeros(*valid.shape, vectors.shape[1]).masked_scatter(valid[..., None], vectors)
         return encoded.index_copy(0, rows, self.temporal(steps, lengths))
 
     def missing(self) -> Tensor:
@@ -77,7 +77,7 @@ class PicturesInTime(nn.Module):
         if torch.is_grad_enabled() and not self.frozen:
             return self.backbone(as_images(frames))
         with torch.no_grad():  # a few at a time: nothing of them is kept
-            return torch.cat([self.backbone(as_images(some)) for some in frames.split(PICTURES)])
+            return torch.cat([self.backbone(as_images(group)) for group in frames.split(PICTURES)])
 
 
 class _LastState(nn.Module):

@@ -33,10 +33,10 @@ class TextCNN(nn.Module):
         counts = mask[rows].sum(1)
         lengths = counts.clamp(min=widest)
         steps = torch.arange(frames.shape[1], device=frames.device)
-        kept = steps < lengths[:, None]  # [n, T]
-        positions = (rows[:, None] * len(steps) + steps)[kept]
+        inside = steps < lengths[:, None]  # [n, T]
+        positions = (rows[:, None] * len(steps) + steps)[inside]
         packed = frames.flatten(0, 1).index_select(0, positions)  # [sum of lengths, D]
-        packed = packed.masked_fill_(~mask[rows][kept][:, None], 0.0)
+        packed = packed.masked_fill_(~mask[rows][inside][:, None], 0.0)
         starts = lengths.cumsum(0) - lengths
         pooled = [
             strongest_window(packed, starts, (counts - size).clamp(min=0) + 1, *layer.parameters())

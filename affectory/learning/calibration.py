@@ -25,13 +25,13 @@ def fit_temperatures(logits: np.ndarray, labels: np.ndarray, tested: np.ndarray)
     if logits.ndim != 3 or logits.shape[1:2] != labels.shape or logits.shape[:2] != np.shape(tested):
         shapes = f"{logits.shape}, {labels.shape}, {np.shape(tested)}"
         raise ValueError(f"expected logits [K, n, C], labels [n] and tested [K, n], got {shapes}")
-    kept = np.asarray(tested, bool) & np.isfinite(logits).all(-1)
-    pooled = _fit(logits[kept], np.broadcast_to(labels, kept.shape)[kept])
-    enough = kept.sum(1) >= FEWEST_ROWS
+    usable = np.asarray(tested, bool) & np.isfinite(logits).all(-1)
+    pooled = _fit(logits[usable], np.broadcast_to(labels, usable.shape)[usable])
+    enough = usable.sum(1) >= FEWEST_ROWS
     return np.array(
         [
-            _fit(logits[place][kept[place]], labels[kept[place]]) if enough[place] else pooled
-            for place in range(len(kept))
+            _fit(logits[place][usable[place]], labels[usable[place]]) if enough[place] else pooled
+            for place in range(len(usable))
         ],
         np.float64,
     )
@@ -51,5 +51,5 @@ def _fit(logits: np.ndarray, labels: np.ndarray) -> float:
         scaled = log_softmax(logits / np.exp(log_temperature), axis=-1)
         return -float(np.mean(scaled[np.arange(len(labels)), labels]))
 
-    found = minimize_scalar(loss, bounds=(np.log(LOWEST), np.log(HIGHEST)), method="bounded")
-    return float(np.exp(found.x))  # pyright: ignore[reportAttributeAccessIssue]
+    minimum = minimize_scalar(loss, bounds=(np.log(LOWEST), np.log(HIGHEST)), method="bounded")
+    return float(np.exp(minimum.x))  # pyright: ignore[reportAttributeAccessIssue]

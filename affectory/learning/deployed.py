@@ -115,27 +115,29 @@ class DeployedModel:
                 raise ValueError(f"{modality}: the model was trained on feature set {expected!r}, got {name!r}")
 
     def _checked(
-        self, modality: Modality, given: Sequence[np.ndarray | None] | None, n_rows: int
+        self, modality: Modality, rows_given: Sequence[np.ndarray | None] | None, n_rows: int
     ) -> list[np.ndarray | None]:
         """The rows of a modality as float32 [T, D], no longer than the model reads; None where missing."""
         fitted = self.inputs[modality]
         checked: list[np.ndarray | None] = [None] * n_rows
-        for row, value in enumerate(given or ()):
+        for row, value in enumerate(rows_given or ()):
             if value is None or len(value) == 0:
                 continue
             frames = np.asarray(value)
-            wanted = f"row {row}, {modality}: expected {'1' if fitted.vector else 'T'} x {fitted.width} numbers"
+            expected = f"row {row}, {modality}: expected {'1' if fitted.vector else 'T'} x {fitted.width} numbers"
             if frames.ndim != 2 or frames.shape[1] != fitted.width or frames.dtype.kind not in "fiu":
                 raise ValueError(
-                    f"{wanted} (feature set {fitted.feature_set}), got {frames.dtype} {list(frames.shape)}"
+                    f"{expected} (feature set {fitted.feature_set}), got {frames.dtype} {list(frames.shape)}"
                 )
             if fitted.vector and len(frames) != 1:
-                raise ValueError(f"{wanted} (feature set {fitted.feature_set}), got {len(frames)} frames")
+                raise ValueError(f"{expected} (feature set {fitted.feature_set}), got {len(frames)} frames")
             with np.errstate(over="ignore"):
                 frames = frames[: fitted.max_frames].astype(np.float32)
             if not np.isfinite(frames).all():
                 step, feature = np.argwhere(~np.isfinite(frames))[0]
-                raise ValueError(f"{wanted}, finite ones; feature {feature} of frame {step} is {frames[step, feature]}")
+                raise ValueError(
+                    f"{expected}, finite ones; feature {feature} of frame {step} is {frames[step, feature]}"
+                )
             checked[row] = frames
         return checked
 

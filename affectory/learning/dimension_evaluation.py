@@ -38,23 +38,23 @@ def evaluate_dimensions(
     condition. Rows count under conditions as in evaluation.evaluate.
     """
     under = under or conditions(data.modalities)
-    predicted, fitted_on = logits_under(model, data, rows, under), logits_under(model, data, val, under)
+    predicted, predicted_on_val = logits_under(model, data, rows, under), logits_under(model, data, val, under)
     values, tables = [], []
     for place, condition in enumerate(under):
-        tested, fit = (rows[_tested(data, rows, condition)], val[_tested(data, val, condition)])
+        tested, val_rows = (rows[_tested(data, rows, condition)], val[_tested(data, val, condition)])
         if not len(tested):
             continue
-        guess, of_val = (
+        predicted_here, val_predicted = (
             predicted[place][_tested(data, rows, condition)],
-            fitted_on[place][_tested(data, val, condition)],
+            predicted_on_val[place][_tested(data, val, condition)],
         )
-        after, measured = {"": guess}, {}
-        if np.isfinite(dataset.labels[fit]).any():
-            after |= _after_training(dataset, fit, of_val, tested, guess)
-            measured[VAL_CCC] = metrics.mean_ccc(dataset.labels[fit], of_val)
-        measured |= _measured(dataset, tested, after)
+        by_prefix, measured = {"": predicted_here}, {}
+        if np.isfinite(dataset.labels[val_rows]).any():
+            by_prefix |= _after_training(dataset, val_rows, val_predicted, tested, predicted_here)
+            measured[VAL_CCC] = metrics.mean_ccc(dataset.labels[val_rows], val_predicted)
+        measured |= _measured(dataset, tested, by_prefix)
         values += [{"condition": str(condition), "metric": name, "value": value} for name, value in measured.items()]
-        tables.append(_predictions(dataset, tested, guess).assign(condition=str(condition)))
+        tables.append(_predictions(dataset, tested, predicted_here).assign(condition=str(condition)))
     if not tables:
         raise ValueError(f"none of the {len(rows)} rows can be tested under {', '.join(map(str, under))}")
     return pd.DataFrame(values), pd.concat(tables, ignore_index=True)
@@ -79,37 +79,37 @@ def _tested(data: PackedFeatures, rows: np.ndarray, condition: Condition) -> np.
 
 
 def _after_training(
-    dataset: Dataset, val: np.ndarray, of_val: np.ndarray, rows: np.ndarray, predicted: np.ndarray
+    dataset: Dataset, val: np.ndarray, val_predicted: np.ndarray, rows: np.ndarray, predicted: np.ndarray
 ) -> dict[str, np.ndarray]:
     """prefix -> predictions [n, V], changed as is fitted on the rows `val` and their predictions.
 
     NaN in a dimension of which none of `val` has a label.
     """
-    known = np.isfinite(dataset.labels[val]).any(0)
-    labels, of_val = dataset.labels[val][:, known], of_val[:, known]
-    scale, shift = fit_rescaling(of_val, labels)
-    windows = fit_window(of_val, labels, [dataset.dialogues[row] for row in val])
+    labelled = np.isfinite(dataset.labels[val]).any(0)
+    labels, val_predicted = dataset.labels[val][:, labelled], val_predicted[:, labelled]
+    scale, shift = fit_rescaling(val_predicted, labels)
+    windows = fit_window(val_predicted, labels, [dataset.dialogues[row] for row in val])
     rescaled, smooth = np.full_like(predicted, np.nan), np.full_like(predicted, np.nan)
-    rescaled[:, known] = predicted[:, known] * scale + shift
-    smooth[:, known] = smoothed(predicted[:, known], [dataset.dialogues[row] for row in rows], windows)
+    rescaled[:, labelled] = predicted[:, labelled] * scale + shift
+    smooth[:, labelled] = smoothed(predicted[:, labelled], [dataset.dialogues[row] for row in rows], windows)
     return {"rescaled_": rescaled, "smoothed_": smooth}
 
 
-def _measured(dataset: Dataset, rows: np.ndarray, after: dict[str, np.ndarray]) -> Iterator[tuple[str, float]]:
+def _measured(dataset: Dataset, rows: np.ndarray, by_prefix: dict[str, np.ndarray]) -> Iterator[tuple[str, float]]:
     truth = dataset.labels[rows]
     dialogue = dialogue_numbers([dataset.dialogues[row] for row in rows])
-    yield "ccc", metrics.mean_ccc(truth, after[""])
+    yield "ccc", metrics.mean_ccc(truth, by_prefix[""])
     for column, name in enumerate(dataset.dimensions):
-        known = np.isfinite(truth[:, column])
-        if not known.any():
+        labelled = np.isfinite(truth[:, column])
+        if not labelled.any():
             continue
-        for prefix, predicted in after.items():
+        for prefix, predicted in by_prefix.items():
             if np.isnan(predicted[:, column]).any():
                 continue
-            yield f"{prefix}ccc_{name}", metrics.ccc(truth[known, column], predicted[known, column])
-        labels, guess, videos = truth[known, column], after[""][known, column], dialogue[known]
-        yield f"mse_{name}", metrics.mse(labels, guess)
-        of_video = [metrics.ccc(labels[videos == v], guess[videos == v]) for v in np.unique(videos)]
-        long = np.unique(videos, return_counts=True)[1] > 1
-        if long.any():
-            yield f"video_ccc_{name}", float(np.mean(np.array(of_video)[long]))
+            yield f"{prefix}ccc_{name}", metrics.ccc(truth[labelled, column], predicted[labelled, column])
+        labels, values, videos = truth[labelled, column], by_prefix[""][labelled, column], dialogue[labelled]
+        yield f"mse_{name}", metrics.mse(labels, values)
+        ccc_of_video = [metrics.ccc(labels[videos == v], values[videos == v]) for v in np.unique(videos)]
+        has_two_rows = np.unique(videos, return_counts=True)[1] > 1
+        if has_two_rows.any():
+            yield f"video_ccc_{name}", float(np.mean(np.array(ccc_of_video)[has_two_rows]))

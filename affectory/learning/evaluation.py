@@ -29,17 +29,17 @@ def logits_under(model: Model, data: PackedFeatures, rows: np.ndarray, under: Se
     data's device.
     """
     masks = condition_masks(under, data.modalities) if under else torch.ones(1, len(data.modalities), dtype=torch.bool)
-    read, places = with_context(model, data, rows)
-    return logits_of_ways(model, data, read, masks[:, None].expand(-1, len(read), -1))[:, places]
+    rows_to_read, places = with_context(model, data, rows)
+    return logits_of_ways(model, data, rows_to_read, masks[:, None].expand(-1, len(rows_to_read), -1))[:, places]
 
 
 def with_context(model: Model, data: PackedFeatures, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The rows that the model has to read to score `rows`, int64 [m], and where among them these are, int64 [n]."""
     if not model.whole_dialogues or not len(rows):
         return rows, np.arange(len(rows))
-    read = np.concatenate(data.dialogues_of(rows))
-    order = read.argsort()
-    return read, order[np.searchsorted(read[order], rows)]
+    rows_to_read = np.concatenate(data.dialogues_of(rows))
+    order = rows_to_read.argsort()
+    return rows_to_read, order[np.searchsorted(rows_to_read[order], rows)]
 
 
 @torch.inference_mode()
@@ -83,10 +83,10 @@ def score(
     measure = metrics.mean_ccc if metric == "ccc" else metrics.CLASSIFICATION[metric]
     labels, present = data.labels[rows].cpu().numpy(), data.present[rows].cpu().numpy()
     scores = {}
-    for condition, of_condition in zip(under, predicted, strict=True):
+    for condition, predicted_under in zip(under, predicted, strict=True):
         tested = rows_under(condition, present, data.modalities)
         if tested.any():
-            scores[condition] = measure(labels[tested], of_condition[tested])
+            scores[condition] = measure(labels[tested], predicted_under[tested])
     return scores
 
 
@@ -113,20 +113,20 @@ def evaluate(
     present, classes = data.present[rows].cpu().numpy(), np.array(dataset.classes, object)
     labels, ids = dataset.labels[rows], np.array(dataset.utterance_ids, object)[rows]
     values, tables = [], []
-    for condition, of_condition, as_they_are in zip(under, probabilities, plain, strict=True):
+    for condition, calibrated, uncalibrated in zip(under, probabilities, plain, strict=True):
         tested = rows_under(condition, present, data.modalities)
         if not tested.any():
             continue
-        truth, predicted = labels[tested], of_condition[tested].argmax(-1)
+        truth, predicted = labels[tested], calibrated[tested].argmax(-1)
         for name, metric in metrics.CLASSIFICATION.items():
             values.append({"condition": str(condition), "metric": name, "value": metric(truth, predicted)})
-        for name, given in (("ece", of_condition), ("ece_uncalibrated", as_they_are)):
-            value = metrics.ece(truth, given[tested])
+        for name, scored in (("ece", calibrated), ("ece_uncalibrated", uncalibrated)):
+            value = metrics.ece(truth, scored[tested])
             values.append({"condition": str(condition), "metric": name, "value": value})
         table = pd.DataFrame({"utterance_id": ids[tested], "condition": str(condition)})
         table = table.assign(label=classes[truth], predicted=classes[predicted])
         columns = [f"p_{name}" for name in dataset.classes]
-        tables.append(pd.concat([table, pd.DataFrame(of_condition[tested], columns=columns)], axis=1))
+        tables.append(pd.concat([table, pd.DataFrame(calibrated[tested], columns=columns)], axis=1))
     if not tables:
         raise ValueError(f"none of the {len(rows)} rows can be tested under {', '.join(map(str, under))}")
     return pd.DataFrame(values), pd.concat(tables, ignore_index=True)

@@ -153,13 +153,13 @@ def train_experiment(
     temperatures = _temperatures(model, data, fold)
     if schedule.refit and len(fold.val):
         inputs, data = fold.packed(config.preparation, with_val=True)
-        both, nothing = np.concatenate([fold.train, fold.val]), fold.val[:0]
-        model = start(inputs, data, both)
+        train_and_val, no_rows = np.concatenate([fold.train, fold.val]), fold.val[:0]
+        model = start(inputs, data, train_and_val)
         fit(
             model,
             data,
-            both,
-            nothing,
+            train_and_val,
+            no_rows,
             schedule=schedule,
             seed=seed,
             epochs=fitted.best_epoch,
@@ -176,5 +176,5 @@ def _temperatures(model: Model, data: PackedFeatures, fold: Fold) -> dict[Condit
     under = conditions(data.modalities)
     present = data.present[fold.val].cpu().numpy()
     tested = np.stack([rows_under(condition, present, data.modalities) for condition in under])
-    found = fit_temperatures(logits_under(model, data, fold.val, under), fold.dataset.labels[fold.val], tested)
-    return dict(zip(under, found.tolist(), strict=True))
+    temperatures = fit_temperatures(logits_under(model, data, fold.val, under), fold.dataset.labels[fold.val], tested)
+    return dict(zip(under, temperatures.tolist(), strict=True))

@@ -36,17 +36,17 @@ def edges_of(
         raise ValueError(f"edges are of MMGCN, expected a model of it, got {type(model).__name__}")
     if utterance_id not in dataset.utterance_ids:
         raise ValueError(f"utterance {utterance_id!r}: expected one of the corpus's")
-    dialogue = dialogue_numbers(dataset.dialogues)
-    said = dataset.taking(np.flatnonzero(dialogue == dialogue[dataset.utterance_ids.index(utterance_id)]))
-    chosen = said.utterance_ids.index(utterance_id)
-    data = PackedFeatures.from_dataset(said, inputs)
+    numbers = dialogue_numbers(dataset.dialogues)
+    dialogue = dataset.taking(np.flatnonzero(numbers == numbers[dataset.utterance_ids.index(utterance_id)]))
+    chosen = dialogue.utterance_ids.index(utterance_id)
+    data = PackedFeatures.from_dataset(dialogue, inputs)
     n, names = len(data), [modality.value for modality in data.modalities]
-    whole = _adjacency(model, model.network, data).reshape(len(names), n, len(names), n)
-    senders = _senders(said, chosen)
+    weights = _adjacency(model, model.network, data).reshape(len(names), n, len(names), n)
+    senders = _senders(dialogue, chosen)
     tables = [
-        senders.assign(modality=to, from_modality=source, weight=whole[i, chosen, j])
-        for i, to in enumerate(names)
-        for j, source in enumerate(names)
+        senders.assign(modality=receiver, from_modality=sender, weight=weights[i, chosen, j])
+        for i, receiver in enumerate(names)
+        for j, sender in enumerate(names)
     ]
     return pd.concat(tables, ignore_index=True)
 
@@ -67,23 +67,23 @@ def utterance_to_show(dataset: Dataset) -> str:
 
     Or the one nearest to it that has all modalities, where one has.
     """
-    dialogue = dialogue_numbers(dataset.dialogues)
-    tested = np.unique(dialogue[dataset.rows(Split.TEST)])
-    rows = max((np.flatnonzero(dialogue == number) for number in tested), key=len)
-    whole = rows[dataset.present[rows].all(1)]
-    candidates = whole if len(whole) else rows
-    wanted = rows[min(_TWENTIETH, len(rows) - 1)]
-    return dataset.utterance_ids[candidates[np.abs(candidates - wanted).argmin()]]
+    numbers = dialogue_numbers(dataset.dialogues)
+    tested = np.unique(numbers[dataset.rows(Split.TEST)])
+    rows = max((np.flatnonzero(numbers == number) for number in tested), key=len)
+    complete = rows[dataset.present[rows].all(1)]
+    candidates = complete if len(complete) else rows
+    position = rows[min(_TWENTIETH, len(rows) - 1)]
+    return dataset.utterance_ids[candidates[np.abs(candidates - position).argmin()]]
 
 
-def _senders(said: Dataset, chosen: int) -> pd.DataFrame:
+def _senders(dialogue: Dataset, chosen: int) -> pd.DataFrame:
     """A row an utterance of the dialogue."""
     return pd.DataFrame(
         {
-            "utterance_id": said.utterance_ids,
-            "turn": np.arange(1, len(said.labels) + 1),
-            "speaker": said.speakers,
-            "label": [said.classes[label] if label >= 0 else "" for label in said.labels],
-            "chosen": np.arange(len(said.labels)) == chosen,
+            "utterance_id": dialogue.utterance_ids,
+            "turn": np.arange(1, len(dialogue.labels) + 1),
+            "speaker": dialogue.speakers,
+            "label": [dialogue.classes[label] if label >= 0 else "" for label in dialogue.labels],
+            "chosen": np.arange(len(dialogue.labels)) == chosen,
         }
     )

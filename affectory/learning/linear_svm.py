@@ -48,11 +48,11 @@ def evaluate_linear_svm(
     values, tables = [], []
     for condition in under or conditions(dataset.modalities):
         features = np.concatenate([columns[modality] for modality in columns if modality in condition], axis=1)
-        there = np.asarray(np.isfinite(features).all(axis=1))
+        has_modalities = np.asarray(np.isfinite(features).all(axis=1))
         tested = test[rows_under(condition, dataset.present[test], dataset.modalities)]
-        if not (there[train].any() and there[val].any() and len(tested)):
+        if not (has_modalities[train].any() and has_modalities[val].any() and len(tested)):
             continue
-        machine = _select(features, dataset.labels, train[there[train]], val[there[val]])
+        machine = _select(features, dataset.labels, train[has_modalities[train]], val[has_modalities[val]])
         truth, predicted = dataset.labels[tested], np.asarray(machine.predict(features[tested]))
         for name, metric in metrics.CLASSIFICATION.items():
             values.append({"condition": str(condition), "metric": name, "value": metric(truth, predicted)})
@@ -67,13 +67,13 @@ def _select(features: np.ndarray, labels: np.ndarray, train: np.ndarray, val: np
     It is fitted again on both parts: unlike a network it needs no validation rows once its penalty is known.
     """
     scores, normalise = [], _normalisation(features[train])
-    ready, held_out = normalise.transform(features[train]), normalise.transform(features[val])
+    train_features, val_features = normalise.transform(features[train]), normalise.transform(features[val])
     for penalty in PENALTIES:
-        predicted = _machine(penalty).fit(ready, labels[train]).predict(held_out)
+        predicted = _machine(penalty).fit(train_features, labels[train]).predict(val_features)
         scores.append(metrics.ua(labels[val], np.asarray(predicted)))
-    both = np.concatenate([train, val])
-    normalise, machine = _normalisation(features[both]), _machine(PENALTIES[int(np.argmax(scores))])
-    machine.fit(normalise.transform(features[both]), labels[both])
+    train_and_val = np.concatenate([train, val])
+    normalise, machine = _normalisation(features[train_and_val]), _machine(PENALTIES[int(np.argmax(scores))])
+    machine.fit(normalise.transform(features[train_and_val]), labels[train_and_val])
     return make_pipeline(normalise, machine)
 
 
@@ -88,9 +88,9 @@ def _normalisation(features: np.ndarray) -> Pipeline:
         return normalise
     rows = np.asarray(normalise.transform(features))
     values, vectors = np.linalg.eigh(rows @ rows.T)
-    kept = values > 1e-9 * values[-1]
-    basis = rows.T @ vectors[:, kept] / np.sqrt(values[kept])  # [D, r], orthonormal
-    return make_pipeline(normalise, FunctionTransformer(lambda given: given @ basis))
+    significant = values > 1e-9 * values[-1]
+    basis = rows.T @ vectors[:, significant] / np.sqrt(values[significant])  # [D, r], orthonormal
+    return make_pipeline(normalise, FunctionTransformer(lambda x: x @ basis))
 
 
 def _machine(penalty: float) -> LinearSVC:

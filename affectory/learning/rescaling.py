@@ -16,8 +16,8 @@ WINDOWS = (1, 3, 5, 7)  # utterances; 1 leaves a prediction as it is
 
 def fit_rescaling(predicted: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(scale [V], shift [V]) that give `predicted` [n, V] the mean and deviation of `truth` [n, V] (NaN = unknown)."""
-    known = np.isfinite(truth)
-    guess, labels = np.where(known, predicted, np.nan), np.where(known, truth, np.nan)
+    labelled = np.isfinite(truth)
+    guess, labels = np.where(labelled, predicted, np.nan), np.where(labelled, truth, np.nan)
     deviation = np.nanstd(guess, axis=0)
     scale = np.where(deviation > 1e-6, np.nanstd(labels, axis=0) / np.maximum(deviation, 1e-6), 1.0)
     return scale, np.nanmean(labels, axis=0) - scale * np.nanmean(guess, axis=0)

@@ -29,13 +29,13 @@ def sweep(trained: Trained, dataset: Dataset, rows: np.ndarray, *, seed: int) ->
         FRAMES_MISSING: _without_frames(trained, dataset, rows, seed),
     }
     truth = dataset.labels[rows]
-    found = [
-        {"kind": kind, "rate": rate, "metric": name, "value": metric(truth, of_rate)}
+    scores = [
+        {"kind": kind, "rate": rate, "metric": name, "value": metric(truth, predicted_at_rate)}
         for kind, predicted in kinds.items()
-        for rate, of_rate in zip(RATES, predicted, strict=True)
+        for rate, predicted_at_rate in zip(RATES, predicted, strict=True)
         for name, metric in metrics.CLASSIFICATION.items()
     ]
-    return pd.DataFrame(found)
+    return pd.DataFrame(scores)
 
 
 def drop_modalities(present: np.ndarray, rates: Sequence[float], seed: int) -> np.ndarray:
@@ -43,8 +43,8 @@ def drop_modalities(present: np.ndarray, rates: Sequence[float], seed: int) -> n
     chance = np.random.default_rng(seed).random(present.shape)
     kept = present & (chance >= np.asarray(rates)[:, None, None])
     luckiest = np.where(present, chance, -1.0).argmax(1)
-    last = (np.arange(present.shape[1]) == luckiest[:, None]) & present
-    return np.where(kept.any(-1, keepdims=True), kept, last)
+    last_kept = (np.arange(present.shape[1]) == luckiest[:, None]) & present
+    return np.where(kept.any(-1, keepdims=True), kept, last_kept)
 
 
 def drop_frames(sequences: Sequences, rate: float, generator: np.random.Generator) -> Sequences:
@@ -56,26 +56,29 @@ def drop_frames(sequences: Sequences, rate: float, generator: np.random.Generato
 
 
 def _without_modalities(trained: Trained, rows: np.ndarray, seed: int) -> np.ndarray:
-    read, places = with_context(trained.model, trained.data, rows)
-    present = trained.data.present[read].cpu().numpy()
+    rows_to_read, places = with_context(trained.model, trained.data, rows)
+    present = trained.data.present[rows_to_read].cpu().numpy()
     ways = torch.from_numpy(drop_modalities(present, RATES, seed))
-    return logits_of_ways(trained.model, trained.data, read, ways)[:, places].argmax(-1)
+    return logits_of_ways(trained.model, trained.data, rows_to_read, ways)[:, places].argmax(-1)
 
 
 def _without_frames(trained: Trained, dataset: Dataset, rows: np.ndarray, seed: int) -> np.ndarray:
     """Predicted classes int64 [R, n]; a row that has lost every frame of every modality keeps one modality whole."""
-    read, places = with_context(trained.model, trained.data, rows)
-    whole = {modality: dataset.sequences[modality].taking(read) for modality in trained.inputs}
-    told = {"dialogues": [dataset.dialogues[row] for row in read], "speakers": [dataset.speakers[row] for row in read]}
+    rows_to_read, places = with_context(trained.model, trained.data, rows)
+    whole = {modality: dataset.sequences[modality].taking(rows_to_read) for modality in trained.inputs}
+    names = {
+        "dialogues": [dataset.dialogues[row] for row in rows_to_read],
+        "speakers": [dataset.speakers[row] for row in rows_to_read],
+    }
     predicted = []
     for rate in RATES:
         generator = np.random.default_rng(seed)
-        left = {modality: drop_frames(sequences, rate, generator) for modality, sequences in whole.items()}
-        lost = ~np.any([sequences.lengths > 0 for sequences in left.values()], axis=0)
-        for modality, sequences in left.items():
-            left[modality] = _restored(sequences, whole[modality], lost & (whole[modality].lengths > 0))
-            lost &= whole[modality].lengths == 0
-        data = PackedFeatures(left, dataset.labels[read], trained.inputs, trained.data.device, **told)
+        remaining = {modality: drop_frames(sequences, rate, generator) for modality, sequences in whole.items()}
+        without_any = ~np.any([sequences.lengths > 0 for sequences in remaining.values()], axis=0)
+        for modality, sequences in remaining.items():
+            remaining[modality] = _restored(sequences, whole[modality], without_any & (whole[modality].lengths > 0))
+            without_any &= whole[modality].lengths == 0
+        data = PackedFeatures(remaining, dataset.labels[rows_to_read], trained.inputs, trained.data.device, **names)
         predicted.append(logits_under(trained.model, data, places, None)[0].argmax(-1))
     return np.stack(predicted)
 

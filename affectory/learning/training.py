@@ -68,20 +68,20 @@ def fit(
     model.to(data.device)
     optimizer = _optimizer([parameter for parameter in model.parameters() if parameter.requires_grad], schedule)
     under = training_conditions(model.training_conditions, data.modalities)
-    last = schedule.epochs if epochs is None else min(epochs, schedule.epochs)
-    state = _Progress(schedule.keep, identity=f"{seed} {asdict(schedule)} {last} {under} {len(train)} {len(val)}")
+    last_epoch = schedule.epochs if epochs is None else min(epochs, schedule.epochs)
+    state = _Progress(schedule.keep, identity=f"{seed} {asdict(schedule)} {last_epoch} {under} {len(train)} {len(val)}")
     if checkpoint is not None and checkpoint.exists():
         state.load(checkpoint, model, optimizer)
     masks, save_from = condition_masks(under, data.modalities), monotonic() + checkpoint_every_s
     with torch.random.fork_rng(devices=[data.device] if data.device.type == "cuda" else []):
-        for epoch in range(len(state.history), last):
+        for epoch in range(len(state.history), last_epoch):
             totals = _train_epoch(model, data, train, masks, optimizer, schedule, seed, epoch)
             measured = _checked(totals, epoch) | _validated(model, data, val, under, schedule.select)
             measured |= _watched(model, data, watched) if len(watched) else {}
             state.keep(model, measured)
             for callback in callbacks:
                 callback(epoch + 1, measured)
-            if checkpoint is not None and (epoch + 1 == last or monotonic() >= save_from):
+            if checkpoint is not None and (epoch + 1 == last_epoch or monotonic() >= save_from):
                 began = monotonic()
                 state.save(checkpoint, model, optimizer)
                 ended = monotonic()
@@ -141,9 +141,9 @@ class _Progress:
 
     def keep(self, model: Model, measured: dict[str, float]) -> None:
         self.history.append(measured)
-        reached = measured.get("val/score", float("nan"))
-        if self.keeps == "last" or not reached <= self.best_score:  # nothing to select on: the last epoch
-            self.best_epoch, self.best_score = len(self.history), reached
+        score = measured.get("val/score", float("nan"))
+        if self.keeps == "last" or not score <= self.best_score:  # nothing to select on: the last epoch
+            self.best_epoch, self.best_score = len(self.history), score
             self.best = {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
 
     def save(self, path: Path, model: Model, optimizer: torch.optim.Optimizer) -> None:
@@ -205,7 +205,9 @@ def _validated(
     scores = score(model, data, val, tuple(under), metric) if len(val) else {}
     if not scores:
         return {}
-    by_keys = {f"val/{metric}/{str(of).strip('{}').replace(',', '')}": value for of, value in scores.items()}
+    by_keys = {
+        f"val/{metric}/{str(condition).strip('{}').replace(',', '')}": value for condition, value in scores.items()
+    }
     return {**by_keys, "val/score": float(np.mean(list(by_keys.values())))}
 
 

@@ -118,16 +118,16 @@ class Conversation(nn.Module):
 
     def forward(self, x: Mapping[Modality, Tensor], mask: Tensor, speakers: Tensor, present: Tensor) -> Tensor:
         """Logits [G, N, C], zeros in the padding; arguments as of Mmgcn."""
-        there = present[mask]  # [U, M]
+        present_rows = present[mask]  # [U, M]
         parts = [
-            spread(x[modality][mask & present[..., column]], there[:, column])
+            spread(x[modality][mask & present[..., column]], present_rows[:, column])
             for column, modality in enumerate(self.modalities)
         ]  # M of [U, D_m]
         if isinstance(self.layer, _Context):
             order = order_of_appearance(speakers, mask)
             h = self.layer(spread(torch.cat(parts, -1), mask), mask, order)[mask]
         else:
-            h = self.layer(parts, lengths_of(mask), there.T)
+            h = self.layer(parts, lengths_of(mask), present_rows.T)
         return spread(self.classifier(h), mask)
 
     def loss(self, logits: Tensor, labels: Tensor, class_weights: Tensor | None = None) -> Tensor:
@@ -177,9 +177,9 @@ class _Early(nn.Module):
 def _context(config: Config, widths: Mapping[Modality, int]) -> _Context:
     layer = None
     if config.method != "utterance":
-        own = {"n_speakers": config.speakers} if config.method == "dialogue_gcn" else {}
+        extra = {"n_speakers": config.speakers} if config.method == "dialogue_gcn" else {}
         sizes = {"in_features": config.encoder_width, "width": config.width}
-        layer = CONTEXTS[config.method](**sizes, dropout=config.dropout, **own)
+        layer = CONTEXTS[config.method](**sizes, dropout=config.dropout, **extra)
     return _Context(layer, sum(widths.values()), config.encoder_width, config.dropout)
 
 

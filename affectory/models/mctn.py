@@ -68,8 +68,8 @@ def condition_of(config: Config) -> Condition:
 
 
 def _rows(schedule: Schedule, **changes: Any) -> dict[str, Config]:
-    keys = ("".join(modality.key for modality in MODALITIES if modality in some) for some in missing_conditions())
-    return {f"mctn_{condition}": Config(condition=condition, schedule=schedule, **changes) for condition in keys}
+    keys = ("".join(modality.key for modality in MODALITIES if modality in key) for key in missing_conditions())
+    return {f"mctn_{key}": Config(condition=key, schedule=schedule, **changes) for key in keys}
 
 
 def build(
@@ -99,18 +99,18 @@ class Mctn(nn.Module):
         super().__init__()
         self.training_conditions = config.training_conditions
         self.config = config
-        known = [modality for modality in MODALITIES if modality in inputs]
-        self.sources = [modality for modality in known if modality in condition_of(config)]
-        self.targets = [modality for modality in known if modality not in self.sources]
-        self.columns = {modality: column for column, modality in enumerate(known)}
-        self.steps = 1 if all(inputs[modality].single_frame for modality in known) else config.max_steps
+        modalities = [modality for modality in MODALITIES if modality in inputs]
+        self.sources = [modality for modality in modalities if modality in condition_of(config)]
+        self.targets = [modality for modality in modalities if modality not in self.sources]
+        self.columns = {modality: column for column, modality in enumerate(modalities)}
+        self.steps = 1 if all(inputs[modality].single_frame for modality in modalities) else config.max_steps
         self.into = nn.ModuleDict(  # P: of what an encoder of level 1 reads
             {
                 m.value: nn.Linear(inputs[m].model_width, config.width, bias=False)
                 for m in [*self.sources, self.targets[0]]
             }
         )
-        self.out_of = nn.ModuleDict({m.value: nn.Linear(config.width, inputs[m].model_width) for m in known})  # R
+        self.out_of = nn.ModuleDict({m.value: nn.Linear(config.width, inputs[m].model_width) for m in modalities})  # R
         self.encoders = nn.ModuleList(SummedBiLSTM(width=config.width) for _ in self.targets)  # e of each level
         self.decoders = nn.ModuleList(AttentionDecoder(width=config.width) for _ in self.targets)  # d of each level
         self.head = SequenceClassifier(width=config.width, n_classes=n_classes)
@@ -120,11 +120,11 @@ class Mctn(nn.Module):
 
     def logits_under(self, batch: Batch, available: Tensor) -> Tensor:
         """Conditions that leave the same sources are computed once; without any source a row reads zeros."""
-        some = available[..., [self.columns[source] for source in self.sources]]  # [K, B, sources]
-        different, which = some.unique(dim=0, return_inverse=True)
-        read = self._joined({source: self._frames(batch, source) for source in self.sources}, different)
-        logits = self.head(self._encoded(read.flatten(0, 1))[-1])  # [different * B, C]
-        return logits.unflatten(0, different.shape[:2])[which]
+        availability = available[..., [self.columns[source] for source in self.sources]]  # [K, B, sources]
+        different, number = availability.unique(dim=0, return_inverse=True)
+        joined = self._joined({source: self._frames(batch, source) for source in self.sources}, different)
+        logits = self.head(self._encoded(joined.flatten(0, 1))[-1])  # [different * B, C]
+        return logits.unflatten(0, different.shape[:2])[number]
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         frames = {modality: self._frames(batch, modality) for modality in self.columns}  # [B, S, D] each

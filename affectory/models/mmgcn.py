@@ -151,29 +151,29 @@ class Mmgcn(nn.Module):
 
         Of x [G, N, D_m] a modality, mask bool [G, N], speakers int64 [G, N] (any numbers), present bool [G, N, M].
         """
-        there = present[mask].T  # [M, U]
+        present_rows = present[mask].T  # [M, U]
         nodes = self.nodes(x, mask, speakers, present)  # [M, U, H]
-        graph = self.graph_of(nodes, mask, there)
+        graph = self.graph_of(nodes, mask, present_rows)
         nodes = self.dropout(nodes)
-        states = self.graph(nodes, graph, there)  # [M, U, graph_width]
+        states = self.graph(nodes, graph, present_rows)  # [M, U, graph_width]
         joint = torch.cat([*nodes, *states], -1)  # [U, M * H + M * graph_width]
         return spread(self.classifier(self.relu(joint)), mask)
 
     def nodes(self, x: Mapping[Modality, Tensor], mask: Tensor, speakers: Tensor, present: Tensor) -> Tensor:
         """[M, U, H]: every utterance as each of its modalities, zeros where it has not got the modality."""
-        columns, there = [], present[mask]  # [U, M]
+        columns, present_rows = [], present[mask]  # [U, M]
         for column, (modality, encoder) in enumerate(zip(self.modalities, self.encoders, strict=True)):
             encoded = encoder(x[modality][mask & present[..., column]])
-            encoded = spread(encoded, there[:, column])  # [U, H]
+            encoded = spread(encoded, present_rows[:, column])  # [U, H]
             if modality is Modality.TEXTUAL and self.context is not None:
                 encoded = self.context(encoded, lengths_of(mask))
             columns.append(encoded)
         nodes = self._with_speaker(torch.stack(columns), speakers, mask)
-        return nodes if bool(there.all()) else nodes * there.T[..., None]
+        return nodes if bool(present_rows.all()) else nodes * present_rows.T[..., None]
 
-    def graph_of(self, nodes: Tensor, mask: Tensor, there: Tensor) -> DialogueGraph:
+    def graph_of(self, nodes: Tensor, mask: Tensor, present_rows: Tensor) -> DialogueGraph:
         """The graph of nodes [M, U, H], of which `there` bool [M, U] are; its `adjacency` is what the figure shows."""
-        return dialogue_graph(nodes, lengths_of(mask), there, gamma=self.config.gamma, causal=self.config.causal)
+        return dialogue_graph(nodes, lengths_of(mask), present_rows, gamma=self.config.gamma, causal=self.config.causal)
 
     def loss(self, logits: Tensor, labels: Tensor, class_weights: Tensor | None = None) -> Tensor:
         """As the config names it; see utterance_loss."""

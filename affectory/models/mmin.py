@@ -101,8 +101,8 @@ class Mmin(nn.Module):
         imagined, latents = self.imagination(h)
         terms = {"classification": F.cross_entropy(self.classifier(latents), batch.labels)}
         if config.forward_weight:
-            known = batch.present.repeat_interleave(h.shape[1] // batch.present.shape[1], dim=1)
-            terms["forward"] = config.forward_weight * self._distance(imagined, self.target(batch), known)
+            has_target = batch.present.repeat_interleave(h.shape[1] // batch.present.shape[1], dim=1)
+            terms["forward"] = config.forward_weight * self._distance(imagined, self.target(batch), has_target)
         if config.cycle_weight:
             recalled, _ = (self.imagination if self.cycle is None else self.cycle)(imagined)
             terms["cycle"] = config.cycle_weight * self._distance(recalled, h.detach(), torch.ones_like(h))
@@ -118,13 +118,13 @@ class Mmin(nn.Module):
         """[B, M * H]: what the teacher encodes of the modalities that the student misses."""
         if self.taught is None or self.taught_missing is None:
             raise ValueError("expected a teacher to imagine from, got none; learn_from a trained full_baseline")
-        shown = batch.present & ~batch.available if self.config.target_of_available == "missing" else batch.present
-        return torch.where(shown[..., None], self.taught[batch.index], self.taught_missing).flatten(1)
+        taught = batch.present & ~batch.available if self.config.target_of_available == "missing" else batch.present
+        return torch.where(taught[..., None], self.taught[batch.index], self.taught_missing).flatten(1)
 
-    def _distance(self, value: Tensor, target: Tensor, known: Tensor) -> Tensor:
+    def _distance(self, value: Tensor, target: Tensor, has_target: Tensor) -> Tensor:
         """Squared distance where `known` [B, M * H]: a modality that a row lacks has no target."""
-        squares = (value - target).square() * known
-        return squares.sum() / (known.sum() if self.config.reduction == "mean" else len(known))
+        squares = (value - target).square() * has_target
+        return squares.sum() / (has_target.sum() if self.config.reduction == "mean" else len(has_target))
 
 
 class Experts(nn.Module):

@@ -119,6 +119,6 @@ class OfDimensions(nn.Module):
 def only_input(inputs: Mapping[Modality, ModalityInput], modality: Modality, family: str) -> ModalityInput:
     """That of the one modality which the family reads; ValueError where others are there, or it is not."""
     if set(inputs) != {modality}:
-        came = ", ".join(f"{m.value} ({fitted.feature_set})" for m, fitted in inputs.items())
-        raise ValueError(f"{family} reads one {modality.value} feature set, came {came or 'none'}")
+        received = ", ".join(f"{m.value} ({fitted.feature_set})" for m, fitted in inputs.items())
+        raise ValueError(f"{family} reads one {modality.value} feature set, came {received or 'none'}")
     return inputs[modality]

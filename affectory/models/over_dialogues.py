@@ -47,7 +47,7 @@ class OverDialogues(nn.Module):
 
     def logits_under(self, batch: Batch, available: Tensor) -> Tensor:
         order, x, mask, speakers = side_by_side(batch)
-        ways = [self.network(x, mask, speakers, spread(held[order], mask))[mask] for held in available]
+        ways = [self.network(x, mask, speakers, spread(held_rows[order], mask))[mask] for held_rows in available]
         return torch.stack(ways)[:, order.argsort()]
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
@@ -67,8 +67,8 @@ def side_by_side(batch: Batch) -> tuple[Tensor, dict[Modality, Tensor], Tensor, 
 
 def _in_order(batch: Batch) -> Tensor:
     """int64 [B]: the rows dialogue by dialogue, each in the order in which it was said."""
-    by_place = batch.index.argsort()
-    return by_place[batch.dialogue[by_place].argsort(stable=True)]
+    by_index = batch.index.argsort()
+    return by_index[batch.dialogue[by_index].argsort(stable=True)]
 
 
 def over_dialogues(

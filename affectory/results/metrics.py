@@ -68,9 +68,9 @@ def mean_ccc(truth: np.ndarray, predicted: np.ndarray) -> float:
 
     A dimension without any label is left out.
     """
-    known = np.isfinite(truth)
-    columns = [column for column in range(truth.shape[1]) if known[:, column].any()]
-    return float(np.mean([ccc(truth[known[:, c], c], predicted[known[:, c], c]) for c in columns]))
+    labelled = np.isfinite(truth)
+    columns = [column for column in range(truth.shape[1]) if labelled[:, column].any()]
+    return float(np.mean([ccc(truth[labelled[:, c], c], predicted[labelled[:, c], c]) for c in columns]))
 
 
 def reliability_bins(
@@ -83,10 +83,10 @@ def reliability_bins(
     truth, probabilities = np.asarray(truth), np.asarray(probabilities, np.float64)
     if probabilities.ndim != 2 or len(truth) != len(probabilities) or not len(truth):
         raise ValueError(f"expected n > 0 labels and probabilities [n, C], got {truth.shape}, {probabilities.shape}")
-    confidence, right = probabilities.max(1), probabilities.argmax(1) == truth
+    confidence, correct = probabilities.max(1), probabilities.argmax(1) == truth
     places = np.digitize(confidence, np.linspace(0, 1, bins + 1)[1:-1], right=True)
     rows = np.bincount(places, minlength=bins)
-    sums = (np.bincount(places, weights, bins) for weights in (confidence, right))
+    sums = (np.bincount(places, weights, bins) for weights in (confidence, correct))
     mean_confidence, accuracy = (_share(total, rows) for total in sums)
     return rows, mean_confidence, accuracy
 

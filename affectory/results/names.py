@@ -79,8 +79,8 @@ class Names(Mapping[str, Name]):
 
     def meanings(self, experiments: Iterable[str]) -> list[tuple[str, str]]:
         """(title, what it is) of those experiments that have a meaning, in order."""
-        known = [self._names[name] for name in self.in_order(experiments) if name in self._names]
-        return [(name.title, name.means) for name in known if name.means]
+        named = [self._names[name] for name in self.in_order(experiments) if name in self._names]
+        return [(name.title, name.means) for name in named if name.means]
 
     def in_order(self, experiments: Iterable[str]) -> list[str]:
         """Distinct experiments: those that are named here first, in this order, the others by name."""

@@ -51,11 +51,13 @@ def compare(
     zero, where no spread is left to measure it by; without any difference p is 1. `results` is as in
     `tables.conditions_table`; ValueError when it holds no value of `experiment` for this metric and condition.
     """
-    found = {name: _values(runs, condition) for (_, name), runs in values_by_run(results, [metric]).items()}
-    if not (ours := found.get(experiment)):
-        raise ValueError(f"results: no {metric} under {condition} of experiment {experiment}; there are {list(found)}")
-    others = names.in_order(found.keys() - {experiment}) if baselines is None else baselines
-    rows = [{"baseline": name, **_paired(ours, found.get(name, {}), test_share)} for name in others]
+    values_by_name = {name: _values(runs, condition) for (_, name), runs in values_by_run(results, [metric]).items()}
+    if not (ours := values_by_name.get(experiment)):
+        raise ValueError(
+            f"results: no {metric} under {condition} of experiment {experiment}; there are {list(values_by_name)}"
+        )
+    others = names.in_order(values_by_name.keys() - {experiment}) if baselines is None else baselines
+    rows = [{"baseline": name, **_paired(ours, values_by_name.get(name, {}), test_share)} for name in others]
     means = ["experiment_mean", "baseline_mean", "difference", "deviation"]
     table = pd.DataFrame(rows, columns=["baseline", *means, "runs", "effect", "test", "p"])
     table["p_holm"] = holm(table["p"].to_numpy(np.float64))
@@ -151,19 +153,19 @@ class _Predictions:
 
 
 def _coded(predictions: pd.DataFrame, dialogues: Mapping[str, str]) -> _Predictions:
-    kept = predictions.loc[predictions["label"].notna() & predictions["predicted"].notna()]
-    rows = {str(name): kept[name].to_numpy() for name in kept.columns}
+    labelled = predictions.loc[predictions["label"].notna() & predictions["predicted"].notna()]
+    rows = {str(name): labelled[name].to_numpy() for name in labelled.columns}
     labels, classes = pd.factorize(np.concatenate([rows["label"], rows["predicted"]]), sort=True)
     truth, predicted = labels.reshape(2, -1)
     experiments = tuple(NO_NAMES.in_order(rows["experiment"]))
-    written, names = pd.factorize(rows["condition"])
+    codes, names = pd.factorize(rows["condition"])
     parsed = [str(Condition.parse(name)) for name in names]
     conditions = tuple(name for name in columns_of(pd.DataFrame({"condition": parsed})) if name != AVERAGE)
     runs = np.stack([rows["fold"], rows["seed"]], axis=1).astype(np.int64)
     unit, n_units = _units(rows["utterance_id"], dialogues)
     return _Predictions(
         experiment=pd.Categorical(rows["experiment"], categories=list(experiments)).codes,
-        condition=np.array([conditions.index(name) for name in parsed], np.int64)[written],
+        condition=np.array([conditions.index(name) for name in parsed], np.int64)[codes],
         run=np.unique(runs, axis=0, return_inverse=True)[1].reshape(-1),
         seed=runs[:, 1],
         unit=unit,
@@ -178,9 +180,11 @@ def _coded(predictions: pd.DataFrame, dialogues: Mapping[str, str]) -> _Predicti
 def _units(utterances: np.ndarray, dialogues: Mapping[str, str]) -> tuple[np.ndarray, int]:
     """A unit's number for each row, and how many there are; numbered by name, whatever the order of the rows."""
     codes, names = pd.factorize(utterances)
-    found = [(name, dialogues.get(name)) for name in names]
-    named = [f"dialogue {unit}" if isinstance(unit, str) and unit else f"utterance {name}" for name, unit in found]
-    units, numbers = np.unique(np.array(named, str), return_inverse=True)
+    dialogue_of = [(name, dialogues.get(name)) for name in names]
+    unit_names = [
+        f"dialogue {unit}" if isinstance(unit, str) and unit else f"utterance {name}" for name, unit in dialogue_of
+    ]
+    units, numbers = np.unique(np.array(unit_names, str), return_inverse=True)
     return numbers[codes], len(units)
 
 
@@ -200,13 +204,15 @@ def _statistics(rows: _Predictions, metric: str, weights: np.ndarray) -> tuple[d
     seeds = np.unique(rows.seed)
     values, units = {}, {AVERAGE: len(np.unique(rows.unit))}
     for code in np.unique(rows.condition):
-        of = rows.where(rows.condition == code)
+        in_condition = rows.where(rows.condition == code)
         shape = (rows.n_units, len(seeds), rows.n_classes**2)
-        flat = np.ravel_multi_index((of.unit, np.searchsorted(seeds, of.seed), of.cell), shape)
+        flat = np.ravel_multi_index(
+            (in_condition.unit, np.searchsorted(seeds, in_condition.seed), in_condition.cell), shape
+        )
         counts = np.bincount(flat, minlength=prod(shape)).reshape(rows.n_units, -1).astype(np.float64)
         drawn = (weights @ counts).reshape(len(weights), len(seeds), rows.n_classes, rows.n_classes)
         values[rows.conditions[code]] = of_counts(metric, drawn)
-        units[rows.conditions[code]] = len(np.unique(of.unit))
+        units[rows.conditions[code]] = len(np.unique(in_condition.unit))
     return values, units
 
 
@@ -225,10 +231,10 @@ def _intervals(
 ) -> Iterator[tuple[str, tuple[float, float, float]]]:
     """Observed value, low and high of each condition's metric [1 + samples, seeds], averaged over seeds."""
     for condition, by_seed in values.items():
-        known = by_seed[:, ~np.isnan(by_seed[0])]
-        if not known.size:
+        complete = by_seed[:, ~np.isnan(by_seed[0])]
+        if not complete.size:
             continue
-        means = known.mean(1)
+        means = complete.mean(1)
         low, high = np.nanpercentile(means[1:], [2.5, 97.5]) if units[condition] > 1 else (np.nan, np.nan)
         yield condition, (float(means[0]), float(low), float(high))
 

@@ -49,22 +49,22 @@ def values_by_run(results: pd.DataFrame, metrics: Sequence[str]) -> dict[tuple[s
 
     `results` holds one corpus and one family; raises ValueError when one cell has two values.
     """
-    found: dict[tuple[str, str], Runs] = {}
+    runs_by_key: dict[tuple[str, str], Runs] = {}
     for row in records(results):
         if row["metric"] not in metrics or row["condition"].lower() == AVERAGE or pd.isna(row["value"]):
             continue
-        runs = found.setdefault((row["metric"], row["experiment"]), {})
+        runs = runs_by_key.setdefault((row["metric"], row["experiment"]), {})
         values = runs.setdefault((row["fold"], row["seed"]), {})
         condition = str(Condition.parse(row["condition"]))
         if condition in values:
             item = ", ".join(f"{name} {row[name]}" for name in ("experiment", "metric", "fold", "seed", "condition"))
             raise ValueError(f"results: expected one value for {item}, got two; pass one corpus and one family")
         values[condition] = float(row["value"])
-    missing = [str(condition) for condition in missing_conditions(_modalities(_names(found)))]
-    for values in (values for runs in found.values() for values in runs.values()):
+    missing = [str(condition) for condition in missing_conditions(_modalities(_names(runs_by_key)))]
+    for values in (values for runs in runs_by_key.values() for values in runs.values()):
         if missing and set(missing) <= set(values):
             values[AVERAGE] = mean(values[name] for name in missing)
-    return found
+    return runs_by_key
 
 
 def conditions_table(
@@ -77,20 +77,20 @@ def conditions_table(
     sample standard deviation over runs, NaN with one run. `best` marks the strictly highest mean of a column at DIGITS
     decimals among two experiments or more; a tie marks none.
     """
-    found = values_by_run(results, metrics)
+    runs_by_key = values_by_run(results, metrics)
     rows = []
     for metric in metrics:
-        for experiment in names.in_order(name for kind, name in found if kind == metric):
-            runs = found[metric, experiment].values()
-            for condition in _ordered(_names(found)):
+        for experiment in names.in_order(name for kind, name in runs_by_key if kind == metric):
+            runs = runs_by_key[metric, experiment].values()
+            for condition in _ordered(_names(runs_by_key)):
                 values = [run[condition] for run in runs if condition in run]
                 if values:
                     rows.append((experiment, metric, condition, mean(values), _deviation(values), len(values)))
     table = pd.DataFrame(rows, columns=["experiment", "metric", "condition", "mean", "deviation", "runs"])
-    shown: dict[tuple[str, str], list[float]] = {}
+    rounded: dict[tuple[str, str], list[float]] = {}
     for _, metric, condition, value, _, _ in rows:
-        shown.setdefault((metric, condition), []).append(round(value, DIGITS))
-    table["best"] = [_is_best(round(value, DIGITS), shown[metric, name]) for _, metric, name, value, _, _ in rows]
+        rounded.setdefault((metric, condition), []).append(round(value, DIGITS))
+    table["best"] = [_is_best(round(value, DIGITS), rounded[metric, name]) for _, metric, name, value, _, _ in rows]
     return table
 
 
@@ -101,20 +101,20 @@ def columns_of(table: pd.DataFrame) -> list[str]:
 
 def cells(table: pd.DataFrame, metric: str) -> dict[str, dict[str, Cell]]:
     """experiment -> condition -> Cell for one metric of a conditions table, experiments in order."""
-    found: dict[str, dict[str, Cell]] = {}
+    by_experiment: dict[str, dict[str, Cell]] = {}
     for row in records(table):
         if row["metric"] == metric:
             cell = Cell(row["mean"], row["deviation"], bool(row["best"]))
-            found.setdefault(row["experiment"], {})[row["condition"]] = cell
-    return found
+            by_experiment.setdefault(row["experiment"], {})[row["condition"]] = cell
+    return by_experiment
 
 
 def paired_difference(
     results: pd.DataFrame, metric: str, experiment: str, baseline: str, condition: str = AVERAGE
 ) -> Difference | None:
     """`experiment` - `baseline`, paired by fold and seed; None when they share no run with this condition."""
-    found = values_by_run(results, [metric])
-    first, second = found.get((metric, experiment), {}), found.get((metric, baseline), {})
+    runs_by_key = values_by_run(results, [metric])
+    first, second = runs_by_key.get((metric, experiment), {}), runs_by_key.get((metric, baseline), {})
     both = [run for run in first if run in second and condition in first[run] and condition in second[run]]
     if not both:
         return None
@@ -125,8 +125,8 @@ def paired_difference(
 
 def tested_modalities(results: pd.DataFrame) -> list[Modality]:
     """Every modality that some condition of the results gives the model."""
-    named = {name for name in results["condition"].astype(str) if name.lower() != AVERAGE}
-    tested = {modality for name in named for modality in Condition.parse(name)}
+    names = {name for name in results["condition"].astype(str) if name.lower() != AVERAGE}
+    tested = {modality for name in names for modality in Condition.parse(name)}
     return [modality for modality in MODALITIES if modality in tested]
 
 
@@ -175,12 +175,12 @@ def confusion_counts(
 
 def class_names(predictions: pd.DataFrame, classes: Sequence[str] = ()) -> list[str]:
     """`classes` in their order, then others that occur as label or prediction, by name."""
-    seen = {*predictions["label"].dropna().astype(str), *predictions["predicted"].dropna().astype(str)}
-    return [*classes, *sorted(seen - set(classes))]
+    occurring = {*predictions["label"].dropna().astype(str), *predictions["predicted"].dropna().astype(str)}
+    return [*classes, *sorted(occurring - set(classes))]
 
 
-def _names(found: dict[tuple[str, str], Runs]) -> set[str]:
-    return {name for runs in found.values() for values in runs.values() for name in values}
+def _names(runs_by_key: dict[tuple[str, str], Runs]) -> set[str]:
+    return {name for runs in runs_by_key.values() for values in runs.values() for name in values}
 
 
 def _modalities(names: Iterable[str]) -> set[Modality]:

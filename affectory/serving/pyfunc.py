@@ -60,9 +60,11 @@ def declare_model() -> None:
 def predict(deployed: DeployedModel, rows: pd.DataFrame) -> pd.DataFrame:
     """One output row an input row, on the same index; MlflowException (REST: 400) says which row is refused and why."""
     try:
-        told = {column: read_names(rows[column]) for column in CONTEXT if column in rows}
+        context_names = {column: read_names(rows[column]) for column in CONTEXT if column in rows}
         prediction = deployed.predict(
-            read_rows(rows, deployed.inputs), dialogues=told.get("dialogue_id"), speakers=told.get("speaker")
+            read_rows(rows, deployed.inputs),
+            dialogues=context_names.get("dialogue_id"),
+            speakers=context_names.get("speaker"),
         )
     except ValueError as problem:
         raise MlflowException.invalid_parameter_value(str(problem)) from problem
@@ -75,17 +77,17 @@ def predict(deployed: DeployedModel, rows: pd.DataFrame) -> pd.DataFrame:
 
 def read_rows(rows: pd.DataFrame, inputs: Mapping[Modality, ModalityInput]) -> dict[Modality, list[np.ndarray | None]]:
     """The frames [T, D] of each modality and row, None where missing; ValueError names the row that cannot be read."""
-    given = [modality for modality in inputs if modality in rows]
-    if not given:
+    present_columns = [modality for modality in inputs if modality in rows]
+    if not present_columns:
         raise ValueError(f"expected at least one of the columns {', '.join(inputs)}, got {list(rows.columns)}")
     features = {
         modality: [read_frames(cell, f"row {row}, {modality}") for row, cell in enumerate(rows[modality])]
-        for modality in given
+        for modality in present_columns
     }
     sets_of_rows = rows[FEATURE_SETS] if FEATURE_SETS in rows else [None] * len(rows)
     for row, sets in enumerate(sets_of_rows):
         if not is_missing(sets):
-            present = [modality for modality in given if features[modality][row] is not None]
+            present = [modality for modality in present_columns if features[modality][row] is not None]
             check_sets(sets, {modality: inputs[modality].feature_set for modality in present}, f"row {row}")
     return features
 
@@ -114,13 +116,13 @@ def read_frames(cell: object, item: str) -> np.ndarray | None:
         raise ValueError(f"{item}: expected T frames of D numbers each, got frames of different widths") from None
 
 
-def check_sets(given: object, expected: Mapping[Modality, str], item: str) -> None:
+def check_sets(cell: object, expected: Mapping[Modality, str], item: str) -> None:
     """Every modality that is present must be of the set that the model was trained on; else ValueError."""
-    names = {name.strip() for name in given.split(",")} if isinstance(given, str) else {repr(given)}
+    names = {name.strip() for name in cell.split(",")} if isinstance(cell, str) else {repr(cell)}
     if set(expected.values()) - names:
-        wanted = ", ".join(f"{feature_set} ({modality})" for modality, feature_set in expected.items())
+        listed = ", ".join(f"{feature_set} ({modality})" for modality, feature_set in expected.items())
         raise ValueError(
-            f"{item}: expected the feature sets {wanted}, got {', '.join(sorted(names))}: another set's numbers mean "
+            f"{item}: expected the feature sets {listed}, got {', '.join(sorted(names))}: another set's numbers mean "
             "something else; extract the sets that the model names"
         )
 

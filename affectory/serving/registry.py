@@ -122,10 +122,10 @@ def _check_store(tracking_uri: str) -> None:
 
 def _not_found(model_uri: str, tracking_uri: str, error: Exception) -> str:
     """What is wrong, and the models that could have been named; without the user and password of any address."""
-    said = f"model {model_uri} cannot be had from {tracking_uri}: {str(error).rstrip('. ')}"
+    message = f"model {model_uri} cannot be had from {tracking_uri}: {str(error).rstrip('. ')}"
     away = isinstance(error, MlflowException) and error.error_code == "INTERNAL_ERROR"
     if model_uri.startswith("models:") and not away:
         models = MlflowClient().search_registered_models(max_results=50)
-        known = [f"models:/{model.name}@{alias}" for model in models for alias in sorted(model.aliases)]
-        said += f"; the registry holds {', '.join(known) or 'no model yet'}"
-    return re.sub(r"(?<=://)[^/@\s]+@", "", said)
+        names = [f"models:/{model.name}@{alias}" for model in models for alias in sorted(model.aliases)]
+        message += f"; the registry holds {', '.join(names) or 'no model yet'}"
+    return re.sub(r"(?<=://)[^/@\s]+@", "", message)

@@ -63,7 +63,9 @@ def score(
     for modality, reason in unavailable.items():
         logger.warning("%s: %s", video.name, reason)
         width = deployed.inputs[modality].width
-        features[modality] = [missing_row(each.utterance_id, width, "not_extractable", reason) for each in segments]
+        features[modality] = [
+            missing_row(segment.utterance_id, width, "not_extractable", reason) for segment in segments
+        ]
     table = pd.DataFrame(
         {
             "start_s": [segment.start_s for segment in segments],
@@ -90,14 +92,14 @@ def extractors(inputs: Mapping[Modality, ModalityInput]) -> tuple[dict[Modality,
 
 
 def _as_trained(trained: ModalityInput) -> FeatureSet:
-    here = find_feature_set(trained.feature_set)
-    version = trained.version or here.version  # features that came ready-made have none
-    if (version, trained.width) != (here.version, here.width):
+    local = find_feature_set(trained.feature_set)
+    version = trained.version or local.version  # features that came ready-made have none
+    if (version, trained.width) != (local.version, local.width):
         raise ValueError(
-            f"expected {trained.feature_set} {version!r}, width {trained.width}, here it is {here.version!r}, width "
-            f"{here.width}; install that version, or train the model again"
+            f"expected {trained.feature_set} {version!r}, width {trained.width}, here it is {local.version!r}, width "
+            f"{local.width}; install that version, or train the model again"
         )
-    return here
+    return local
 
 
 def find_segments(video: Path, cues: Sequence[Cue], timeout_s: float, on_progress: OnProgress) -> list[Segment]:
@@ -153,7 +155,7 @@ def _extract(
             staging=Path(staging),
             workers=workers,
             timeout_s=timeout_s,
-            on_progress=lambda now: on_progress(feature_set.name, now.done, now.total),
+            on_progress=lambda progress: on_progress(feature_set.name, progress.done, progress.total),
         )
         parts = zip(extraction.parts, segments, strict=True)
         return [_read_part(part, segment.utterance_id, feature_set.width) for part, segment in parts]
@@ -179,15 +181,19 @@ def _predict(deployed: DeployedModel, features: Mapping[Modality, Sequence[Featu
     ]
     scored = [row for row in range(n_rows) if len(missing[row]) < len(features)]
     predicted = np.full((n_rows, len(deployed.columns)), np.nan)
-    used = [""] * n_rows
+    modalities_used = [""] * n_rows
     if scored:
-        given = {m: [rows[row].frames if rows[row].valid else None for row in scored] for m, rows in features.items()}
-        prediction = deployed.predict(given, dialogues=["the video"] * len(scored))
+        frames_of = {
+            m: [rows[row].frames if rows[row].valid else None for row in scored] for m, rows in features.items()
+        }
+        prediction = deployed.predict(frames_of, dialogues=["the video"] * len(scored))
         predicted[scored] = prediction.numbers
         for row, condition in zip(scored, prediction.modalities_used, strict=True):
-            used[row] = str(condition).strip("{}")
+            modalities_used[row] = str(condition).strip("{}")
     table = pd.DataFrame(predicted, columns=deployed.columns)
     if deployed.classes:
-        emotions = [deployed.classes[predicted[row].argmax()] if used[row] else None for row in range(n_rows)]
+        emotions = [
+            deployed.classes[predicted[row].argmax()] if modalities_used[row] else None for row in range(n_rows)
+        ]
         table.insert(0, "emotion", pd.Series(emotions, dtype=object))
-    return table.assign(modalities_used=used, missing=missing)
+    return table.assign(modalities_used=modalities_used, missing=missing)

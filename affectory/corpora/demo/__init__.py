@@ -56,13 +56,13 @@ def generate(
         if _is_complete(root, arguments):
             return root
         _refuse_foreign(root)
-        part = root.with_name(f".{root.name}.part")
-        shutil.rmtree(part, ignore_errors=True)  # what a killed run left
-        (part / "media").mkdir(parents=True)
+        unfinished = root.with_name(f".{root.name}.part")
+        shutil.rmtree(unfinished, ignore_errors=True)  # what a killed run left
+        (unfinished / "media").mkdir(parents=True)
         script = write_script(dialogues, turns, seed)
-        films = _shoot(script, part, workers, on_progress)
-        _write_tables(part, root.name, script, films, arguments)
-        _put_in_place(part, root)
+        films = _shoot(script, unfinished, workers, on_progress)
+        _write_tables(unfinished, root.name, script, films, arguments)
+        _put_in_place(unfinished, root)
     return root
 
 
@@ -103,13 +103,13 @@ def _refuse_foreign(root: Path) -> None:
 
 
 def _shoot(
-    script: list[Dialogue], part: Path, workers: int, on_progress: Callable[[int, int], None] | None
+    script: list[Dialogue], unfinished: Path, workers: int, on_progress: Callable[[int, int], None] | None
 ) -> list[Film]:
     """All dialogues filmed, in order. Threads do: OpenCV, espeak-ng and ffmpeg work beside the interpreter."""
 
     def shoot(dialogue: Dialogue) -> Film:
         film = stage(dialogue)
-        write_film(film, part / media_path(dialogue))
+        write_film(film, unfinished / media_path(dialogue))
         return film
 
     films = []
@@ -125,13 +125,15 @@ def _shoot(
     return films
 
 
-def _write_tables(part: Path, name: str, script: list[Dialogue], films: list[Film], arguments: dict[str, Any]) -> None:
+def _write_tables(
+    unfinished: Path, name: str, script: list[Dialogue], films: list[Film], arguments: dict[str, Any]
+) -> None:
     filmed = [(dialogue, film.scenes) for dialogue, film in zip(script, films, strict=True)]
-    annotation_table(filmed).to_csv(part / "utterances.csv", index=False, lineterminator="\n")
-    planted_table(filmed).to_csv(part / "planted.csv", index=False, lineterminator="\n")
+    annotation_table(filmed).to_csv(unfinished / "utterances.csv", index=False, lineterminator="\n")
+    planted_table(filmed).to_csv(unfinished / "planted.csv", index=False, lineterminator="\n")
     files = ["corpus.toml", "utterances.csv", "planted.csv", *(media_path(dialogue) for dialogue in script)]
-    (part / MANIFEST).write_text(json.dumps({"arguments": arguments, "files": files}, indent=1) + "\n", "utf-8")
-    (part / "corpus.toml").write_text(_corpus_toml(name), "utf-8")
+    (unfinished / MANIFEST).write_text(json.dumps({"arguments": arguments, "files": files}, indent=1) + "\n", "utf-8")
+    (unfinished / "corpus.toml").write_text(_corpus_toml(name), "utf-8")
 
 
 def _corpus_toml(name: str) -> str:
@@ -145,12 +147,12 @@ def _corpus_toml(name: str) -> str:
     )
 
 
-def _put_in_place(part: Path, root: Path) -> None:
+def _put_in_place(unfinished: Path, root: Path) -> None:
     if root.exists():
-        old = root.with_name(f".{root.name}.old")
-        shutil.rmtree(old, ignore_errors=True)
-        root.rename(old)
-        part.rename(root)
-        shutil.rmtree(old)
+        replaced = root.with_name(f".{root.name}.old")
+        shutil.rmtree(replaced, ignore_errors=True)
+        root.rename(replaced)
+        unfinished.rename(root)
+        shutil.rmtree(replaced)
     else:
-        part.rename(root)
+        unfinished.rename(root)

@@ -51,12 +51,12 @@ class Film:
 def stage(dialogue: Dialogue) -> Film:
     """Speaks the sentences and places them in time."""
     spoken = _speak(dialogue)
-    starts, ends, now = [], [], 0.0
+    starts, ends, time_s = [], [], 0.0
     for turn, samples in zip(dialogue.turns, spoken, strict=True):
-        starts.append(round(now + turn.pause_s, 3))
+        starts.append(round(time_s + turn.pause_s, 3))
         ends.append(starts[-1] + len(samples) / RATE_HZ)
-        now = ends[-1]
-    n_frames = int(np.ceil((now + _TAIL_S) * FRAME_RATE_HZ))
+        time_s = ends[-1]
+    n_frames = int(np.ceil((time_s + _TAIL_S) * FRAME_RATE_HZ))
     between = [(end + start) / 2 for end, start in zip(ends[:-1], starts[1:], strict=True)]
     cuts = [0.0, *between, n_frames / FRAME_RATE_HZ]
     scenes = tuple(

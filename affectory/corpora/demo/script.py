@@ -123,14 +123,14 @@ def _dialogue(
 ) -> Dialogue:
     dialogue_id = f"d{number + 1:03d}"
     topic = TOPICS[rng.integers(len(TOPICS))]
-    last: dict[str, str] = {}
-    written = []
+    last_emotion: dict[str, str] = {}
+    planned = []
     for index in range(int(rng.integers(turns[0], turns[1] + 1))):
         speaker = pair[index % 2]
-        lasts = speaker.name in last and rng.random() < INERTIA
-        last[speaker.name] = last[speaker.name] if lasts else feelings.deal()
-        written.append(_turn(dialogue_id, index, speaker, last[speaker.name], topic, removals.deal(), rng))
-    return Dialogue(dialogue_id=dialogue_id, split=split, turns=tuple(written), seed=int(rng.integers(2**31)))
+        lasts = speaker.name in last_emotion and rng.random() < INERTIA
+        last_emotion[speaker.name] = last_emotion[speaker.name] if lasts else feelings.deal()
+        planned.append(_turn(dialogue_id, index, speaker, last_emotion[speaker.name], topic, removals.deal(), rng))
+    return Dialogue(dialogue_id=dialogue_id, split=split, turns=tuple(planned), seed=int(rng.integers(2**31)))
 
 
 def _turn(

@@ -50,10 +50,10 @@ def speak(lines: Sequence[Line], *, item: str) -> list[NDArray[np.float32]]:
 
 
 def _shape(samples: NDArray[np.float32], line: Line, item: str) -> NDArray[np.float32]:
-    loud = np.flatnonzero(np.abs(samples) > _SILENCE * np.abs(samples).max(initial=0))
-    if loud.size == 0:
+    audible = np.flatnonzero(np.abs(samples) > _SILENCE * np.abs(samples).max(initial=0))
+    if audible.size == 0:
         raise DemoError(f"{item}: espeak-ng said nothing for {line.text!r} with voice {line.voice}")
-    speech = samples[loud[0] : loud[-1] + 1]
+    speech = samples[audible[0] : audible[-1] + 1]
     tilted = speech.copy()
     tilted[1:] -= np.float32(line.brightness) * speech[:-1]
     level = _SPEECH_RMS * 10 ** (line.gain_db / 20) / np.sqrt(np.mean(tilted**2))

@@ -37,13 +37,13 @@ class CMN(nn.Module):
     def forward(self, x: Tensor, mask: Tensor, speakers: Tensor) -> Tensor:
         query = self.query(x).tanh()  # [G, N, H]
         slots = max(1, min(self.slots, x.shape[1] - 1))
-        heard, masks = self.dropout(x), own_and_others(speakers, mask, slots)
+        utterances, masks = self.dropout(x), own_and_others(speakers, mask, slots)
         memories = [
-            memory(self.dropout(read.over_history(heard, there)).tanh(), there)  # [G, N, slots, H]
-            for read, memory, there in zip((self.own, self.others), self.memories, masks, strict=True)
+            memory(self.dropout(gru.over_history(utterances, heard)).tanh(), heard)  # [G, N, slots, H]
+            for gru, memory, heard in zip((self.own, self.others), self.memories, masks, strict=True)
         ]
         for _ in range(self.hops):
-            answers = [read_memory(query, memory, there) for memory, there in zip(memories, masks, strict=True)]
+            answers = [read_memory(query, memory, heard) for memory, heard in zip(memories, masks, strict=True)]
             query = (query + torch.stack(answers).sum(0)).tanh()
         return query * mask[..., None]
 
@@ -51,8 +51,8 @@ class CMN(nn.Module):
 def own_and_others(speakers: Tensor, mask: Tensor, slots: int) -> tuple[Tensor, Tensor]:
     """bool [G, N, slots] each: which of the utterances before are the same speaker's, which another's."""
     before = history(mask[..., None].float(), slots)[..., 0] > 0
-    same = history(speakers[..., None], slots)[..., 0] == speakers[..., None]
-    return before & same, before & ~same
+    same_speaker = history(speakers[..., None], slots)[..., 0] == speakers[..., None]
+    return before & same_speaker, before & ~same_speaker
 
 
 def read_memory(query: Tensor, memory: Tensor, mask: Tensor) -> Tensor:

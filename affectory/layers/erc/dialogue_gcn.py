@@ -49,11 +49,14 @@ class DialogueGCN(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor, speakers: Tensor) -> Tensor:
         g = spread(self.context(x[mask], lengths_of(mask)), mask)  # [G, N, 2 * width]
-        around, there = self._window(g), self._window(mask[..., None].float())[..., 0] > 0  # [G, N, K, .], [G, N, K]
-        alpha = masked_softmax((around @ self.edges(g)[..., None])[..., 0], there)
+        around, inside = (
+            self._window(g),
+            self._window(mask[..., None].float())[..., 0] > 0,
+        )  # [G, N, K, .], [G, N, K]
+        alpha = masked_softmax((around @ self.edges(g)[..., None])[..., 0], inside)
         mixed = (alpha[..., None] * self.mixtures[self._relations(speakers)]).mT @ around  # [G, N, bases, 2 * width]
         h = self.bases(mixed.flatten(2)) + self.root(g)  # [G, N, width]
-        received = (self._window(h) * there[..., None]).sum(2)
+        received = (self._window(h) * inside[..., None]).sum(2)
         joint = torch.cat([g, self.own(h) + self.neighbours(received)], -1)
         return self.out(self.attention(joint, mask)) * mask[..., None]
 

@@ -65,11 +65,11 @@ class _Direction(nn.Module):
         parties = int(speakers.max()) + 1 if speakers.numel() else 1
         past, emotions, queries = [], [], self.query(x)
         dialogue, party = (_split(cell, x.shape[-1]) for cell in (self.dialogue, self.party))
-        said = [F.linear(x, of_input, bias).unbind(1) for of_input, _, bias in (dialogue, party)]
+        projected = [F.linear(x, of_input, bias).unbind(1) for of_input, _, bias in (dialogue, party)]
         g = x.new_zeros(len(x), self.dialogue.hidden_size)
         q = g[:, None].expand(-1, parties, -1)  # [G, parties, width]
         e = x.new_zeros(len(x), self.emotion.hidden_size)
-        for to_g, to_q, query, speaker in zip(*said, queries.unbind(1), speakers.unbind(1), strict=True):
+        for to_g, to_q, query, speaker in zip(*projected, queries.unbind(1), speakers.unbind(1), strict=True):
             spoke = q[rows, speaker]  # [G, width]
             context = _attended(query, past) if past else torch.zeros_like(g)
             g = self.dropout(gru_step(to_g + F.linear(spoke, dialogue[1]), g, self.dialogue))

@@ -31,11 +31,11 @@ class ICON(nn.Module):
     def forward(self, x: Tensor, mask: Tensor, speakers: Tensor) -> Tensor:
         query = self.query(x).tanh()  # [G, N, H]
         slots = max(1, min(self.slots, x.shape[1] - 1))
-        heard = self.dropout(x)
+        utterances = self.dropout(x)
         own, others = own_and_others(speakers, mask, slots)
-        both = self.own.over_history(heard, own) + self.others.over_history(heard, others)
-        memory, there = self.dropout(both).tanh(), own | others  # [G, N, slots, H]
+        states = self.own.over_history(utterances, own) + self.others.over_history(utterances, others)
+        memory, in_history = self.dropout(states).tanh(), own | others  # [G, N, slots, H]
         for hop in range(self.hops):
-            memory = (self.next if hop else self.first)(memory, there)
-            query = (query + read_memory(query, memory, there)).tanh()
+            memory = (self.next if hop else self.first)(memory, in_history)
+            query = (query + read_memory(query, memory, in_history)).tanh()
         return query * mask[..., None]

@@ -43,8 +43,8 @@ class GatedFusion(nn.Module):
         self.out_features = graph_width * max(len(self.pairs), 1)
 
     def forward(self, nodes: Tensor, lengths: Sequence[int], present: Tensor) -> Tensor:
-        each = zip(self.graphs, nodes, present, strict=True)
-        m = [self.dropout(graph(x, lengths, there)) for graph, x, there in each]
+        parts = zip(self.graphs, nodes, present, strict=True)
+        m = [self.dropout(graph(x, lengths, of_modality)) for graph, x, of_modality in parts]
         h = [transform(x).tanh() for transform, x in zip(self.transforms, m, strict=True)]
         fused = []
         for gate, (i, j) in zip(self.gates, self.pairs, strict=True):

@@ -36,5 +36,5 @@ class LateFusion(nn.Module):
         self.out_features = modalities * (in_features + graph_width)
 
     def forward(self, nodes: Tensor, lengths: Sequence[int], present: Tensor) -> Tensor:
-        each = zip(self.graphs, nodes, present, strict=True)
-        return self.relu(torch.cat([graph(x, lengths, there) for graph, x, there in each], -1))
+        parts = zip(self.graphs, nodes, present, strict=True)
+        return self.relu(torch.cat([graph(x, lengths, of_modality) for graph, x, of_modality in parts], -1))

@@ -57,7 +57,7 @@ class MFN(nn.Module):
     def _memories(self, x: Tensor) -> Tensor:
         """[G, N, M, H] -> [G, N, M * width + memory]."""
         blank = [x.new_zeros(len(x), cell.weight_hh.shape[1]) for cell in self.lstms]  # pyright: ignore
-        h, c, memory, seen = blank, blank, x.new_zeros(len(x), self.memory_width), []
+        h, c, memory, outputs = blank, blank, x.new_zeros(len(x), self.memory_width), []
         for step in x.unbind(1):
             before = c
             pairs = zip(self.lstms, step.unbind(1), h, c, strict=True)
@@ -66,8 +66,8 @@ class MFN(nn.Module):
             attended = self.attention(cells) * cells
             keep, write = self.gates(torch.cat([attended, memory], -1)).chunk(2, -1)
             memory = keep * memory + write * self.update(attended)
-            seen.append(torch.cat([*h, memory], -1))
-        return torch.stack(seen, 1)
+            outputs.append(torch.cat([*h, memory], -1))
+        return torch.stack(outputs, 1)
 
 
 def _mlp(in_features: int, width: int, out_features: int, dropout: float) -> nn.Sequential:

@@ -38,8 +38,8 @@ class MulT(nn.Module):
     ) -> None:
         super().__init__()
         self.width, self.causal = width, causal
-        others = {m: [n for n in range(modalities) if n != m] or [m] for m in range(modalities)}
-        self.sources = [(m, n) for m, sources in others.items() for n in sources]
+        sources_of = {m: [n for n in range(modalities) if n != m] or [m] for m in range(modalities)}
+        self.sources = [(m, n) for m, sources in sources_of.items() for n in sources]
         wide = width * max(modalities - 1, 1)
         self.project = nn.ModuleList(nn.Linear(in_features, width, bias=False) for _ in range(modalities))
         self.crossings = nn.ModuleList(_layers(width, heads, depth, dropout) for _ in self.sources)
@@ -53,12 +53,12 @@ class MulT(nn.Module):
     def forward(self, nodes: Tensor, lengths: Sequence[int], present: Tensor) -> Tensor:
         lengths = list(lengths)
         valid = valid_steps(lengths, nodes.device)  # [G, N]
-        there = pad(present.T, lengths).unbind(-1)  # M of [G, N]
+        present_steps = pad(present.T, lengths).unbind(-1)  # M of [G, N]
         z = [self._embedded(m, pad(x, lengths)) for m, x in enumerate(nodes)]  # M of [G, N, width]
-        read: dict[int, list[Tensor]] = {}
+        crossed: dict[int, list[Tensor]] = {}
         for (m, n), crossing in zip(self.sources, self.crossings, strict=True):
-            read.setdefault(m, []).append(_through(crossing, z[m], z[n], there[n], self.causal))
-        joint = [torch.cat(parts, -1) for parts in read.values()]  # M of [G, N, wide]
+            crossed.setdefault(m, []).append(_through(crossing, z[m], z[n], present_steps[n], self.causal))
+        joint = [torch.cat(parts, -1) for parts in crossed.values()]  # M of [G, N, wide]
         pairs = zip(self.memories, joint, strict=True)
         node = torch.cat([_through(memory, x, None, valid, self.causal) for memory, x in pairs], -1)[valid]
         return self.relu(self.graph(node + self.residual(node), lengths, present.any(0)))
@@ -82,9 +82,9 @@ class _Layer(nn.Module):
         self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor, source: Tensor | None, valid: Tensor) -> Tensor:
-        asked = self.before(x)
-        key, value = self.key_value(asked if source is None else self.before(source)).chunk(2, -1)
-        answers = F.scaled_dot_product_attention(*map(self._by_head, (self.query(asked), key, value)), attn_mask=valid)
+        normed = self.before(x)
+        key, value = self.key_value(normed if source is None else self.before(source)).chunk(2, -1)
+        answers = F.scaled_dot_product_attention(*map(self._by_head, (self.query(normed), key, value)), attn_mask=valid)
         answers = answers * valid.any(-1, keepdim=True)  # nobody may answer: nothing, not NaN
         x = x + self.dropout(self.out(answers.transpose(1, 2).flatten(2)))
         return x + self.dropout(self.feed(self.between(x)))
@@ -97,8 +97,8 @@ def _layers(width: int, heads: int, depth: int, dropout: float) -> nn.ModuleList
     return nn.ModuleList([*(_Layer(width, heads, dropout) for _ in range(depth)), nn.LayerNorm(width)])
 
 
-def _through(layers: nn.Module, x: Tensor, source: Tensor | None, there: Tensor, causal: bool) -> Tensor:
-    valid = there[:, None, None, :]
+def _through(layers: nn.Module, x: Tensor, source: Tensor | None, present_steps: Tensor, causal: bool) -> Tensor:
+    valid = present_steps[:, None, None, :]
     if causal:
         valid = valid & torch.ones(x.shape[1], x.shape[1], dtype=torch.bool, device=x.device).tril()
     *steps, norm = layers.children()

@@ -27,7 +27,7 @@ class NodeGraph(nn.Module):
         self.gcn = DeepGCN(in_features=in_features, width=width, layers=layers, dropout=dropout)
 
     def forward(self, x: Tensor, lengths: Sequence[int], present: Tensor) -> Tensor:
-        nodes, there = (x * present[:, None])[None], present[None]
-        graph = dialogue_graph(nodes, lengths, there, causal=self.causal)
+        nodes, present_nodes = (x * present[:, None])[None], present[None]
+        graph = dialogue_graph(nodes, lengths, present_nodes, causal=self.causal)
         nodes = self.dropout(nodes)
-        return torch.cat([nodes, self.gcn(nodes, graph, there)], -1)[0]
+        return torch.cat([nodes, self.gcn(nodes, graph, present_nodes)], -1)[0]

@@ -45,8 +45,8 @@ class ImageCNN(nn.Module):
         ValueError where one is missing, unexpected or of another shape, with its name.
         """
         last = _LAST_LAYER[self.architecture]
-        kept = {name: value for name, value in state_dict.items() if name.rpartition(".")[0] != last}
+        weights = {name: value for name, value in state_dict.items() if name.rpartition(".")[0] != last}
         try:
-            self.cnn.load_state_dict(kept)
+            self.cnn.load_state_dict(weights)
         except RuntimeError as error:
             raise ValueError(f"not the weights of torchvision's {self.architecture}: {error}") from error
