@@ -1,4 +1,4 @@
-"""The rows of the missing-modality table, and what a cell (a fold and seed) of it leaves behind."""
+"""What a cell (a fold and seed) of the missing-modality table leaves behind, whatever became of it before."""
 
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -12,20 +12,21 @@ import pandas as pd
 import pytest
 import torch
 
-from affectory.data.conditions import TRAINING_CONDITIONS
 from affectory.data.dataset import Dataset, save_dataset
 from affectory.learning import training
 from affectory.learning.deployed import load_deployed
-from affectory.study import Cell, run_cell
-from affectory.study_rows import LINEAR_SVM, Row, mmin_rows
-from affectory.vocabulary import Condition, Modality, conditions, missing_conditions
+from affectory.studies import STUDIES
+from affectory.studies.cell import Cell, run_cell
+from affectory.studies.plan import Training, trainings
+from affectory.studies.study import LINEAR_SVM
+from affectory.vocabulary import Modality, conditions, missing_conditions
 from tests.fixtures.datasets import small_dataset
 
 A, V, T = Modality
 DATASET = small_dataset(48, missing={6: [V]})  # test rows: 6, 7, 14, 15 ...
-ROWS = mmin_rows("debug", Modality)
+ROWS = trainings(STUDIES["mmin_study"], "debug", Modality, {})
 BOUND = [row for row in ROWS if row.only]
-FREE = [row for row in ROWS if not row.only and row.family != LINEAR_SVM]
+FREE = [row for row in ROWS if not row.only and row.is_network]
 
 
 @pytest.fixture(autouse=True)
@@ -36,11 +37,11 @@ def threads() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-def named(*names: str) -> list[Row]:
+def named(*names: str) -> list[Training]:
     return [row for row in ROWS if row.name in names]
 
 
-def cell_of(folder: Path, rows: Sequence[Row], dataset: Dataset = DATASET, **changes: Any) -> Cell:
+def cell_of(folder: Path, rows: Sequence[Training], dataset: Dataset = DATASET, **changes: Any) -> Cell:
     """A row's name serves as its fingerprint."""
     save_dataset(dataset, folder / "data")
     return Cell(
@@ -49,7 +50,8 @@ def cell_of(folder: Path, rows: Sequence[Row], dataset: Dataset = DATASET, **cha
             "splits": dataset.splits,
             "fold": 1,
             "seed": 0,
-            "rows": rows,
+            "study": "mmin_study",
+            "trainings": rows,
             "fingerprints": {row.name: row.name for row in rows},
             "results": folder / "results",
             "device": "cpu",
@@ -59,7 +61,7 @@ def cell_of(folder: Path, rows: Sequence[Row], dataset: Dataset = DATASET, **cha
     )
 
 
-def run(folder: Path, rows: Sequence[Row], dataset: Dataset = DATASET, **changes: Any) -> Path:
+def run(folder: Path, rows: Sequence[Training], dataset: Dataset = DATASET, **changes: Any) -> Path:
     cell = cell_of(folder, rows, dataset, **changes)
     outcome = run_cell(cell)
     assert not outcome.failed
@@ -88,57 +90,6 @@ def assert_same(first: Path, second: Path, row: str) -> None:
         pd.testing.assert_frame_equal(table(first, row, name), table(second, row, name))
 
 
-def test_three_modalities_give_seven_partial_rows_and_six_translations_and_two_give_three_and_two():
-    for modalities, partial, translations in ((Modality, 7, 6), ([A, V], 3, 2), ([T], 1, 0)):
-        rows = mmin_rows("debug", modalities)
-        assert sum(row.experiment == "partial_baseline" for row in rows) == partial
-        assert sum(row.experiment == "mctn" for row in rows) == translations
-        assert len({row.name for row in rows}) == len(rows)
-    names = [row.name for row in mmin_rows("debug", [V, A]) if row.only]
-    assert names == [*(f"partial_baseline_{keys}" for keys in ("a", "v", "av")), "mctn_a", "mctn_v"]
-
-
-def test_a_translation_reads_its_own_condition():
-    for row in ROWS:
-        if row.experiment == "mctn":
-            assert row.only == Condition.parse(",".join(row.config.condition)) and row.reads_all
-
-
-def test_the_controls_and_ablations_are_among_the_rows():
-    names = [row.name for row in ROWS]
-    assert {"full_baseline", "augmented_baseline", "augmented_pretrained", "mmin", "best", "mmin_ae"} < set(names)
-    assert {"mmin_no_cycle", "mmin_no_imagination", "attention_fusion", "attention_fusion_augmented"} < set(names)
-    assert names[-1] == LINEAR_SVM
-
-
-@pytest.mark.parametrize("preset", ["default", "best", "quick", "official_code", "official_code_msp", "paper", "debug"])
-def test_teachers_come_before_their_students_in_every_preset(preset: str):
-    seen: set[str] = set()
-    for row in mmin_rows(preset, Modality):
-        assert row.config is None or row.config.teacher is None or row.config.teacher in seen
-        seen.add(row.name)
-
-
-def test_the_preset_that_is_registered_is_a_row_of_the_default_table():
-    best, default = ({row.name: row for row in mmin_rows(preset, Modality)} for preset in ("best", "default"))
-    assert best == default and "best" in best
-
-
-def test_an_unknown_preset_is_refused_with_the_known_ones():
-    with pytest.raises(ValueError, match="preset 'huge' of family mmin: expected one of default"):
-        mmin_rows("huge", Modality)
-
-
-@pytest.mark.parametrize("kind", TRAINING_CONDITIONS)
-def test_one_switch_trains_every_free_row_under_the_same_conditions(kind: str):
-    for before, row in zip(ROWS, mmin_rows("debug", Modality, train_under=kind), strict=True):
-        assert row.name == before.name
-        if row.only or row.family == LINEAR_SVM or row.name == "full_baseline":  # the last one teaches
-            assert row == before
-        else:
-            assert row.config == replace(before.config, training_conditions=kind)
-
-
 def test_a_cell_leaves_one_folder_a_row_and_nothing_else(results: Path):
     assert sorted(path.name for path in results.iterdir()) == sorted(row.name for row in ROWS)
     for row in FREE + BOUND:
@@ -152,8 +103,8 @@ def test_a_cell_leaves_one_folder_a_row_and_nothing_else(results: Path):
 def test_free_rows_are_scored_under_every_condition_and_bound_ones_under_their_own(results: Path):
     every = [str(condition) for condition in conditions()]
     for row in FREE:
-        found = table(results, row.name)
-        assert list(found[found["metric"] == "ua"]["condition"]) == every
+        scores = table(results, row.name)
+        assert list(scores[scores["metric"] == "ua"]["condition"]) == every
     for row in BOUND:
         assert set(table(results, row.name)["condition"]) == {str(row.only)}
         assert set(table(results, row.name, "predictions")["condition"]) == {str(row.only)}
@@ -209,18 +160,18 @@ def test_a_cell_that_was_run_in_parts_ends_with_the_same_weights(tmp_path: Path,
         assert_same(tmp_path / "results", results, name)
 
 
-@pytest.mark.parametrize("lost", ["mmin", "best", "full_baseline", LINEAR_SVM])
-def test_a_folder_that_is_lost_is_made_again_and_no_other(tmp_path: Path, results: Path, lost: str):
+def test_a_folder_that_is_lost_is_made_again_and_no_other(tmp_path: Path, results: Path):
     rows = named("full_baseline", "mmin", "best", LINEAR_SVM)
     done = run(tmp_path, rows)
-    written = {row.name: (done / row.name).stat().st_mtime_ns for row in rows}
-    (done / lost).rename(tmp_path / "lost")
-    run(tmp_path, rows)
-    again = {row.name for row in rows if (done / row.name).stat().st_mtime_ns != written[row.name]}
-    assert again == {lost} and sorted(path.name for path in done.iterdir()) == sorted(row.name for row in rows)
-    if lost != LINEAR_SVM:
-        assert_same(done, results, lost)
-    pd.testing.assert_frame_equal(table(done, lost), table(results, lost))
+    for lost in ("mmin", "best", "full_baseline", LINEAR_SVM):
+        written = {row.name: (done / row.name).stat().st_mtime_ns for row in rows}
+        (done / lost).rename(tmp_path / lost)
+        run(tmp_path, rows)
+        again = {row.name for row in rows if (done / row.name).stat().st_mtime_ns != written[row.name]}
+        assert again == {lost} and sorted(path.name for path in done.iterdir()) == sorted(row.name for row in rows)
+        if lost != LINEAR_SVM:
+            assert_same(done, results, lost)
+        pd.testing.assert_frame_equal(table(done, lost), table(results, lost))
 
 
 class KilledError(BaseException):
@@ -228,30 +179,31 @@ class KilledError(BaseException):
 
 
 def killed_at(checkpoint: int) -> Callable[..., None]:
-    done, save = count(1), training._Progress.save
+    saved, save = count(1), training._Progress.save
 
-    def save_and_die(*given: Any) -> None:
-        save(*given)
-        if next(done) == checkpoint:
+    def save_and_die(*arguments: Any) -> None:
+        save(*arguments)
+        if next(saved) == checkpoint:
             raise KilledError
 
     return save_and_die
 
 
-@pytest.mark.parametrize("checkpoint", [1, 2, 3, 4, 5, 6])  # in and after the teacher, its student, the refit of best
 def test_a_cell_that_is_killed_goes_on_to_the_same_weights(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, results: Path, checkpoint: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, results: Path
 ):
     rows, ticks = named("full_baseline", "mmin", "best"), count(0, 100)
     monkeypatch.setattr(training, "monotonic", lambda: next(ticks))  # every epoch is due a checkpoint
-    with monkeypatch.context() as patch:
-        patch.setattr(training._Progress, "save", killed_at(checkpoint))
-        with pytest.raises(KilledError):
-            run(tmp_path, rows)
-    done = run(tmp_path, rows)
-    for row in rows:
-        assert_same(done, results, row.name)
-    assert sorted(path.name for path in done.iterdir()) == sorted(row.name for row in rows)
+    for checkpoint in range(1, 7):  # in and after the teacher, its student, the refit of best
+        folder = tmp_path / str(checkpoint)
+        with monkeypatch.context() as patch:
+            patch.setattr(training._Progress, "save", killed_at(checkpoint))
+            with pytest.raises(KilledError):
+                run(folder, rows)
+        done = run(folder, rows)
+        for row in rows:
+            assert_same(done, results, row.name)
+        assert sorted(path.name for path in done.iterdir()) == sorted(row.name for row in rows)
 
 
 def test_what_was_being_written_when_the_cell_was_killed_is_written_anew(tmp_path: Path, results: Path):
@@ -284,15 +236,15 @@ def test_another_seed_and_other_splits_give_other_weights(tmp_path: Path, result
 
 def test_imagination_is_measured_under_missing_conditions_of_the_rows_that_imagine(results: Path):
     for row in ROWS:
-        found = table(results, row.name)
-        measured = found[found["metric"].str.startswith("imagination_")]
+        scores = table(results, row.name)
+        measured = scores[scores["metric"].str.startswith("imagination_")]
         if not row.name.startswith("mmin"):
             assert measured.empty
             continue
         assert set(measured["condition"]) == {str(condition) for condition in missing_conditions()}
         names = {f"imagination_{name}" for name in ("relative_error", "cosine", "energy")}
         assert set(measured["metric"]) == names and measured["value"].notna().all()
-        assert table(results, row.name, "imagined").empty
+        assert not (results / row.name / "imagined.parquet").exists()
 
 
 def test_pictures_lay_out_every_full_row_of_test_under_every_missing_condition(tmp_path: Path):
@@ -313,15 +265,15 @@ def test_the_linear_machine_has_predictions_and_no_model(results: Path):
     ]
     predictions = table(results, LINEAR_SVM, "predictions")
     assert set(predictions["condition"]) == {str(condition) for condition in conditions()}
-    found = table(results, LINEAR_SVM)
+    scores = table(results, LINEAR_SVM)
     for condition, rows in predictions.groupby("condition"):
-        wa = found[(found["condition"] == condition) & (found["metric"] == "wa")]["value"].item()
+        wa = scores[(scores["condition"] == condition) & (scores["metric"] == "wa")]["value"].item()
         assert wa == pytest.approx((rows["label"] == rows["predicted"]).mean())
 
 
 def test_every_row_runs_on_two_modalities_and_on_one(tmp_path: Path):
     for modalities in ([A, V], [T]):
-        dataset, rows = DATASET.only(modalities), mmin_rows("debug", modalities)
+        dataset, rows = DATASET.only(modalities), trainings(STUDIES["mmin_study"], "debug", modalities, {})
         done = run(tmp_path / str(len(modalities)), rows, dataset)
         assert {path.name for path in done.iterdir()} == {row.name for row in rows}
         under = {str(condition) for condition in conditions(modalities)}
@@ -342,7 +294,7 @@ def test_rows_that_a_fold_cannot_feed_are_left_out_by_name_and_the_others_are_ke
     dataset.sequences[Modality.TEXTUAL] = replace(
         dataset.sequences[Modality.TEXTUAL], frames=np.zeros((0, 6), np.float32), lengths=np.zeros_like(lengths)
     )
-    rows = mmin_rows("debug", [Modality.ACOUSTIC, Modality.VISUAL])
+    rows = trainings(STUDIES["mmin_study"], "debug", [A, V], {})
     outcome = run_cell(cell_of(tmp_path, rows, dataset))
     assert not outcome.failed and {"full_baseline", "augmented_baseline", "mmin", "best"} <= set(outcome.done)
     assert all("no test row of the fold" in why for why in outcome.skipped.values()), outcome.skipped
