@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from time import monotonic
 
@@ -14,8 +15,10 @@ from affectory.features.extraction import Progress
 from affectory.features.openface_faces import OpenfaceSet
 from affectory.features.ready_made import ReadyMade, find_ready_made, read_ready_made
 from affectory.refusals import Refusal
+from affectory.results.frames import records_or_none
 from affectory.vocabulary import Modality
 from ops.limits import stop_above
+from ops.progress import narrate, progress_line
 from resources.corpus_folders import CorpusFolders
 from resources.feature_store import FeatureStore
 from resources.openface import OpenFace
@@ -82,7 +85,14 @@ def extraction_op(modality: Modality) -> dg.OpDefinition:
                     folder = openface.folder_of(corpus.name)
                     feature_set = openface.complete(feature_set, videos, folder, context.log.warning)
                 fingerprints = set(store.fingerprints(corpus.name, feature_set.name).values())
-                outcome = _extract_new(feature_set, segments, staging, fingerprints, workers, _narrate(context, name))
+                outcome = _extract_new(
+                    feature_set,
+                    segments,
+                    staging,
+                    fingerprints,
+                    workers,
+                    narrate(context, partial(_progress_line, name)),
+                )
             context.log.info(
                 f"{name}: {outcome.n_extracted} utterances extracted, {outcome.n_reused} unchanged, "
                 f"{len(outcome.refusals)} refused, {outcome.seconds:.1f} s"
@@ -142,7 +152,6 @@ def read_segments(store: FeatureStore, corpus: Corpus) -> list[Segment]:
         """,
         [corpus.name],
     )
-    table = table.astype(object).where(table.notna(), None)
     return [
         Segment(
             utterance_id=row["utterance_id"],
@@ -154,7 +163,7 @@ def read_segments(store: FeatureStore, corpus: Corpus) -> list[Segment]:
             has_audio=row["audio_codec"] is not None,
             has_video=row["video_codec"] is not None,
         )
-        for row in table.to_dict("records")
+        for row in records_or_none(table)
     ]
 
 
@@ -207,8 +216,7 @@ def _noted(store: FeatureStore, corpus: str, stage: str) -> list[Refusal]:
         "SELECT stage, reason, detail, media, utterance_id, sha256 FROM quarantine WHERE corpus = ? AND stage = ?",
         [corpus, stage],
     )
-    stored = stored.astype(object).where(stored.notna(), None)
-    return [Refusal(**row) for row in stored.to_dict("records")]
+    return [Refusal(**row) for row in records_or_none(stored)]
 
 
 def _missing(store: FeatureStore, corpus: str, modality: Modality) -> set[tuple[str, str]]:
@@ -220,14 +228,6 @@ def _missing(store: FeatureStore, corpus: str, modality: Modality) -> set[tuple[
     return set(zip(rows["utterance_id"], rows["reason"], strict=True))
 
 
-def _narrate(context: dg.OpExecutionContext, feature_set: str) -> Callable[[Progress], None]:
-    """Progress of the workers as a line at intervals."""
-
-    def told(progress: Progress) -> None:
-        share = progress.done / max(progress.total, 1)
-        context.log.info(
-            f"{feature_set}: {progress.done} of {progress.total} utterances ({share:.0%}), "
-            f"{progress.rate_per_s:.1f} a second, {progress.remaining_s:.0f} s left"
-        )
-
-    return told
+def _progress_line(feature_set: str, progress: Progress) -> str:
+    counts = progress_line("utterances", progress.done, progress.total, progress.rate_per_s, progress.remaining_s)
+    return f"{feature_set}: {counts}"

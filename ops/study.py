@@ -23,14 +23,14 @@ from ops.training import beyond_scale, unfit
 
 
 @dataclass(frozen=True)
-class Ran:
+class StudyOutcome:
     """What became of a study: counts of trainings, folds and rows, and the rows that were left out with the reason."""
 
     counts: dict[str, int]
     left_out: dict[str, str]
 
 
-def run_study(run: StudyRun) -> Ran | None:
+def run_study(run: StudyRun) -> StudyOutcome | None:
     """Train, score and store what is new of the study; None where the corpus cannot feed it.
 
     A row for which features or ImageNet's weights are not there is left out, or refused (dg.Failure) where the
@@ -61,7 +61,9 @@ def run_study(run: StudyRun) -> Ran | None:
         run_ids |= _train(run, new, planned, dataset, parts)
     kept = {run_ids[place.fingerprint] for place in places if place.fingerprint in run_ids}
     run.store.keep_runs(run.corpus, run.name, sorted(kept))
-    return Ran({"trainings": len(places), "reused": reused, "folds": len(parts), "rows": len(planned)}, left_out)
+    return StudyOutcome(
+        {"trainings": len(places), "reused": reused, "folds": len(parts), "rows": len(planned)}, left_out
+    )
 
 
 def _planned(run: StudyRun, dataset: Dataset) -> list[Training]:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from affectory.results.names import VAL_CCC
 from affectory.studies.plan import Place
+from affectory.vocabulary import Condition
 from ops.evaluation import with_probabilities
 from ops.study_plan import StudyRun
 from ops.training import flattened
@@ -81,7 +82,7 @@ def _log_run(run: StudyRun, place: Place, folder: Path) -> str:
             logged.log_metrics({"best_score": facts["score"], "best_epoch": facts["best_epoch"]})
         logged.log_metrics(
             {
-                f"test/{metric}/{condition.strip('{}').replace(',', '')}": value
+                f"test/{metric}/{Condition.parse(condition).keys}": value
                 for condition, metric, value in results[["condition", "metric", "value"]].itertuples(index=False)
                 if metric != VAL_CCC
             }

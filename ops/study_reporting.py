@@ -23,7 +23,7 @@ from affectory.studies import STUDIES
 from affectory.studies.study import Study
 from affectory.vocabulary import DIMENSIONS
 from ops.datasets import read_folds
-from ops.pictures import inline
+from ops.pictures import picture_markdown
 from ops.study_plan import StudyRun
 from ops.training import flattened, load_trained
 from resources.feature_store import FeatureStore
@@ -143,7 +143,7 @@ def study_section(
             data,
             **_samples(store, corpus, study),
             options=summary.options,
-            runs_note=runs_note(study, summary.options),
+            runs_note=preset_note(study, summary.options),
             left_out=summary.left_out,
             insides=summary.insides,
         )
@@ -219,7 +219,7 @@ def study_metadata(run: StudyRun, left_out: dict[str, str]) -> dict[str, dg.Meta
     _log_summary(run, summary, {TABLE_FILE: tables.encode(), **{f"{n}.png": p for n, p in pictures.items()}})
     for sentence in section.findings:
         run.say(sentence)
-    inlined = {name: inline(picture) for name, picture in pictures.items()}
+    inlined = {name: picture_markdown(picture) for name, picture in pictures.items()}
     texts = {"findings": findings_markdown(section), "tables": tables, **inlined}
     return {name: dg.MetadataValue.md(text) for name, text in texts.items()}
 
@@ -239,7 +239,7 @@ def _log_summary(run: StudyRun, summary: Summary, files: Mapping[str, bytes]) ->
             logged.log_file(file, SUMMARY)
 
 
-def runs_note(study: Study, options: Mapping[str, Any]) -> str:
+def preset_note(study: Study, options: Mapping[str, Any]) -> str:
     """Which preset, and what of it was changed; empty where that is not known."""
     if not options:
         return ""

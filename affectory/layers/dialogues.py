@@ -20,7 +20,7 @@ def pad(packed: Tensor, lengths: list[int]) -> Tensor:
     return pad_sequence(list(packed.split(lengths)), batch_first=True)
 
 
-def spread(packed: Tensor, mask: Tensor) -> Tensor:
+def unpack(packed: Tensor, mask: Tensor) -> Tensor:
     """[U, ...] -> [G, N, ...], or any other form of the mask, zeros where it is False: undoes `x[mask]`."""
     if packed.shape[0] == mask.numel():
         return packed.view(*mask.shape, *packed.shape[1:])

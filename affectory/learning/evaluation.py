@@ -74,7 +74,7 @@ def _dialogues_together(data: PackedFeatures, rows: np.ndarray) -> list[np.ndarr
     return np.split(order, starts[np.flatnonzero(np.diff(batch)) + 1])
 
 
-def score(
+def scores_under(
     model: Model, data: PackedFeatures, rows: np.ndarray, under: Sequence[Condition], metric: str
 ) -> dict[Condition, float]:
     """A metric of CLASSIFICATION, or `ccc` (mean_ccc), under each condition that some row can be tested under."""

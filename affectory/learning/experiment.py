@@ -20,7 +20,7 @@ from affectory.data.inputs import ModalityInput, Preparation, fit_inputs
 from affectory.learning.calibration import fit_temperatures
 from affectory.learning.deployed import DeployedModel, save_deployed
 from affectory.learning.evaluation import logits_under
-from affectory.learning.training import NOTHING, Callback, Fit, fit
+from affectory.learning.training import NO_ROWS, Callback, Fit, fit
 from affectory.models import FAMILIES
 from affectory.models.family import Begins, LearnsFrom, Model
 from affectory.vocabulary import Condition, Modality, Split, conditions
@@ -113,7 +113,7 @@ def train_experiment(
     teacher: Model | None = None,
     callbacks: Sequence[Callback] = (),
     checkpoint: Path | None = None,
-    watched: np.ndarray = NOTHING,
+    watched: np.ndarray = NO_ROWS,
 ) -> Trained:
     """Train on the fold's train part, select and calibrate on its val part; the test part is not looked at.
 

@@ -62,13 +62,13 @@ class Config:
     output_penalty: float = 0.01  # 0.01: squared norm of the last layer's weights
 
 
-def condition_of(config: Config) -> Condition:
+def source_condition(config: Config) -> Condition:
     """What the experiment's model reads; it can be built where missing_conditions(modalities) has this condition."""
     return Condition.parse(",".join(config.condition))
 
 
 def _rows(schedule: Schedule, **changes: Any) -> dict[str, Config]:
-    keys = ("".join(modality.key for modality in MODALITIES if modality in key) for key in missing_conditions())
+    keys = [condition.keys for condition in missing_conditions()]
     return {f"mctn_{key}": Config(condition=key, schedule=schedule, **changes) for key in keys}
 
 
@@ -81,9 +81,9 @@ def build(
 ) -> Mctn:
     """A new model; the same seed gives the same weights. ValueError where `inputs` leave nothing to translate into."""
     possible = missing_conditions(inputs)
-    if condition_of(config) not in possible:
+    if source_condition(config) not in possible:
         raise ValueError(
-            f"mctn of condition {condition_of(config)}: expected a missing condition of the modalities "
+            f"mctn of condition {source_condition(config)}: expected a missing condition of the modalities "
             f"{', '.join(inputs)}, one of {', '.join(map(str, possible)) or 'none'}"
         )
     with seeded(seed):
@@ -100,7 +100,7 @@ class Mctn(nn.Module):
         self.training_conditions = config.training_conditions
         self.config = config
         modalities = [modality for modality in MODALITIES if modality in inputs]
-        self.sources = [modality for modality in modalities if modality in condition_of(config)]
+        self.sources = [modality for modality in modalities if modality in source_condition(config)]
         self.targets = [modality for modality in modalities if modality not in self.sources]
         self.columns = {modality: column for column, modality in enumerate(modalities)}
         self.steps = 1 if all(inputs[modality].single_frame for modality in modalities) else config.max_steps

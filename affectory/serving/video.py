@@ -34,7 +34,7 @@ class ScoringError(ValueError):
     """The video cannot be scored with this model; the message says what was expected, what came and the remedy."""
 
 
-def score(
+def score_video(
     video: Path,
     deployed: DeployedModel,
     *,

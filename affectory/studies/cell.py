@@ -27,7 +27,7 @@ from affectory.learning.experiment import Fold, Trained, train_experiment
 from affectory.learning.linear_svm import evaluate_linear_svm
 from affectory.learning.selection import selected_on
 from affectory.learning.sweeps import sweep
-from affectory.learning.training import NOTHING, WATCHED
+from affectory.learning.training import NO_ROWS, WATCHED
 from affectory.models.family import Model
 from affectory.results.metrics import CLASSIFICATION
 from affectory.results.names import ON_TEST
@@ -141,7 +141,7 @@ def _train(cell: Cell, training: Training, fold: Fold, models: Mapping[str, Mode
         seed=cell.seed,
         teacher=models.get(training.teacher),
         checkpoint=cell.results / f"{fingerprint}.pt" if fingerprint else None,
-        watched=_tested(fold, _conditions_of(only, learned)[-1:]) if is_watched else NOTHING,
+        watched=_tested(fold, _conditions_of(only, learned)[-1:]) if is_watched else NO_ROWS,
     )
 
 
