@@ -90,7 +90,7 @@ def _results(store: FeatureStore, run: TrainedRun) -> pd.DataFrame:
 
 
 def keyed(run: TrainedRun, values: pd.DataFrame, predictions: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Both tables as the store keeps them."""
+    """(results, predictions) of a run in the columns of the store: its keys, and class probabilities as one map."""
     keys = {
         "corpus": run.corpus,
         "family": run.family,

@@ -81,9 +81,11 @@ def cross_validation(utterances: pd.DataFrame, n_folds: int | None, seed: int) -
 
 
 def leaks(utterances: pd.DataFrame, folds: pd.DataFrame, *, shared_speakers: bool = False) -> list[str]:
-    """A sentence for each speaker or dialogue on two sides of a fold, and for each utterance that is twice in one.
+    """What leaks between the splits of a fold, a sentence each; empty where nothing does.
 
-    None of speakers where they are `shared_speakers`.
+    A leak is a speaker or dialogue with utterances in more than one split of a fold, or an utterance that is listed
+    twice in a fold. Speakers are not looked at where the corpus has `shared_speakers`. `folds` is as make_folds gives
+    it; `utterances` has utterance_id, and speaker and dialogue_id where they are known.
     """
     table = folds.merge(utterances, on="utterance_id", suffixes=("", "_given"))
     sentences = []

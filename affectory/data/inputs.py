@@ -59,7 +59,10 @@ class ModalityInput:
 
 
 def fit_inputs(dataset: Dataset, rows: np.ndarray, preparation: Preparation = FRAMES) -> dict[Modality, ModalityInput]:
-    """Fitted on `rows` (labelled, for whitening); a modality that they all miss is left out."""
+    """How each modality is prepared for a model, fitted on the rows at positions `rows`.
+
+    A modality that none of these rows has is left out. Whitening reads their labels, so each row needs one.
+    """
     inputs = {}
     for modality, sequences in dataset.sequences.items():
         if modality in dataset.modalities and sequences.lengths[rows].any():
@@ -115,7 +118,7 @@ def prepared(sequences: Sequences, fitted: ModalityInput) -> Sequences:
 
 
 def first_frames(sequences: Sequences, most: int) -> Sequences:
-    """At most so many frames of each row."""
+    """The sequences cut to the first `most` frames of each row."""
     if sequences.lengths.max(initial=0) <= most:
         return sequences
     place = np.arange(len(sequences.frames)) - np.repeat(sequences.starts, sequences.lengths)

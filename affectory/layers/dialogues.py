@@ -21,7 +21,7 @@ def pad(packed: Tensor, lengths: list[int]) -> Tensor:
 
 
 def unpack(packed: Tensor, mask: Tensor) -> Tensor:
-    """[U, ...] -> [G, N, ...], or any other form of the mask, zeros where it is False: undoes `x[mask]`."""
+    """The inverse of `x[mask]`: [U, ...] -> [G, N, ...], zeros where `mask` is False; a mask of any shape will do."""
     if packed.shape[0] == mask.numel():
         return packed.view(*mask.shape, *packed.shape[1:])
     return packed.new_zeros(*mask.shape, *packed.shape[1:]).index_put((mask,), packed)

@@ -34,11 +34,11 @@ SHORTEST_DIGEST = 8  # hexadecimal digits in a file's name
 
 @dataclass(frozen=True)
 class Backbone:
-    """The values that a network gives a picture, and what remains of its last part, the classifier."""
+    """A torchvision network whose classifier is cut off, or cut short: what it gives is one vector a picture."""
 
-    width: int
-    classifier: str
-    kept: int = 0  # of its layers
+    width: int  # of the vector
+    classifier: str  # the network's attribute that holds the classifier
+    kept: int = 0  # first layers of the classifier that stay
 
 
 BACKBONES: dict[str, Backbone] = {
@@ -78,7 +78,10 @@ def backbone(name: str, weights: Mapping[str, Tensor] | None, seed: int = 0) -> 
 
 
 def imagenet_weights(name: str) -> tuple[dict[str, Tensor], str]:
-    """The published weights as torchvision names them today, and their file's sha256. Raises WeightsError."""
+    """({parameter name: tensor}, hex sha256 of the file) of the published weights, fetched where they are not there.
+
+    The names are those of today's torchvision. Raises WeightsError.
+    """
     import torch
 
     sha256 = weights_sha256(name)
@@ -93,9 +96,9 @@ def imagenet_weights(name: str) -> tuple[dict[str, Tensor], str]:
 
 
 def weights_sha256(name: str) -> str:
-    """Of the published weights' file, which is fetched where it is not there. Raises WeightsError.
+    """Hex sha256 of the published weights' file, which is fetched where it is not there.
 
-    A file whose sha256 does not begin as its name says is refused, whoever put it there.
+    Raises WeightsError when the file cannot be had, or when its sha256 does not begin as its name says.
     """
     path, digits = _file(name), _digits(name)
     if not path.is_file():

@@ -12,5 +12,5 @@ def windows(x: Tensor, *, past: int, future: int) -> Tensor:
 
 
 def preceding(x: Tensor, slots: int) -> Tensor:
-    """[G, N, D] -> [G, N, slots, D]: the utterances before each, the last one last, zeros before the first."""
+    """[G, N, D] -> [G, N, slots, D]: the `slots` utterances before each, nearest last, zeros where there is none."""
     return windows(x, past=slots, future=0)[:, :, :-1]

@@ -63,7 +63,10 @@ class Config:
 
 
 def source_condition(config: Config) -> Condition:
-    """What the experiment's model reads; it can be built where missing_conditions(modalities) has this condition."""
+    """The modalities that the experiment's model reads: its sources.
+
+    The model can be built from inputs whose missing_conditions have this condition.
+    """
     return Condition.parse(",".join(config.condition))
 
 
