@@ -50,8 +50,9 @@ def score_video(
     step.
 
     Columns of the table: start_s, end_s, transcript (or None), emotion, p_<class>..., modalities_used (`a,v`), missing
-    (a dict from modality to `reason: sentence`). A row without any modality has no emotion (None) and no probabilities (NaN). A
-    model of dimensions gives valence and arousal in the place of emotion and probabilities.
+    (a dict from modality to `reason: sentence`). A row without any modality has no emotion (None) and no probabilities
+    (NaN). A model of dimensions gives valence and arousal in the place of emotion and probabilities.
+
     Raises MediaError (a refused file), TranscriptError and ScoringError.
     """
     sets, unavailable = extractors(deployed.inputs)
