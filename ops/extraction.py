@@ -74,7 +74,7 @@ def extraction_op(modality: Modality) -> dg.OpDefinition:
                 continue
             if name in ready:
                 fingerprints = set(store.fingerprints(corpus.name, name).values())
-                outcome = _take_in(ready[name], segments, staging, fingerprints)
+                outcome = _read_ready_made(ready[name], segments, staging, fingerprints)
             elif name in stored and name not in FEATURE_SETS:
                 context.log.warning(f"{name}: no file under features/ and not asked for by name; its rows are removed")
                 outcome = Extracted(feature_set=name, parts=[], n_extracted=0, n_reused=0, refusals=[])
@@ -112,7 +112,7 @@ def loading_op(modality: Modality) -> dg.OpDefinition:
     def load_features(context: dg.OpExecutionContext, extracted: list[Extracted], store: FeatureStore):
         corpus, stage = context.partition_key, f"{modality}_features"
         refusals = [refusal for outcome in extracted for refusal in outcome.refusals]
-        known_refusals = list(dict.fromkeys(refusals + _noted(store, corpus, stage)))
+        known_refusals = list(dict.fromkeys(refusals + _stored_refusals(store, corpus, stage)))
         # Noted before the load, so that a kill in between loses none; what the load mended is struck out after it.
         store.replace_refusals(corpus, stage, known_refusals)
         for outcome in extracted:
@@ -176,7 +176,9 @@ def missing_summary(store: FeatureStore, corpus: str, modality: Modality) -> pd.
     )
 
 
-def _take_in(ready_made: ReadyMade, segments: Sequence[Segment], staging: Path, fingerprints: set[str]) -> Extracted:
+def _read_ready_made(
+    ready_made: ReadyMade, segments: Sequence[Segment], staging: Path, fingerprints: set[str]
+) -> Extracted:
     begun = monotonic()
     ids = [segment.utterance_id for segment in segments]
     reading = read_ready_made(ready_made, ids, staging=staging, stored_fingerprints=fingerprints)
@@ -210,7 +212,7 @@ def _extract_new(
     )
 
 
-def _noted(store: FeatureStore, corpus: str, stage: str) -> list[Refusal]:
+def _stored_refusals(store: FeatureStore, corpus: str, stage: str) -> list[Refusal]:
     """The refusals of a stage that are in `quarantine`."""
     stored = store.query(
         "SELECT stage, reason, detail, media, utterance_id, sha256 FROM quarantine WHERE corpus = ? AND stage = ?",

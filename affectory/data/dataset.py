@@ -140,7 +140,7 @@ def dialogue_numbers(dialogues: Sequence[str]) -> np.ndarray:
     return np.unique(named, return_inverse=True)[1].astype(np.int64)
 
 
-def shuffled_order(dataset: Dataset, seed: int) -> Dataset:
+def with_shuffled_order(dataset: Dataset, seed: int) -> Dataset:
     """The dataset with each dialogue's utterances in a random order: a control for what a model learns from order."""
     chance, dialogue = np.random.default_rng(seed).random(len(dataset.labels)), dialogue_numbers(dataset.dialogues)
     order = np.empty_like(dialogue)
@@ -148,7 +148,7 @@ def shuffled_order(dataset: Dataset, seed: int) -> Dataset:
     return dataset.taking(order)
 
 
-def strangers(dataset: Dataset, seed: int) -> Dataset:
+def with_shuffled_company(dataset: Dataset, seed: int) -> Dataset:
     """The dataset with every utterance moved to a random place in a dialogue of the same split.
 
     A control for what a model learns from the other utterances of a dialogue. Each dialogue keeps its number of
@@ -163,7 +163,7 @@ def strangers(dataset: Dataset, seed: int) -> Dataset:
     return replace(dataset.taking(order), dialogues=dataset.dialogues, speakers=dataset.speakers)
 
 
-def shuffled_labels(dataset: Dataset, seed: int) -> Dataset:
+def with_shuffled_labels(dataset: Dataset, seed: int) -> Dataset:
     """The dataset with the training rows' labels permuted among them: a control that leaves nothing to learn."""
     labels, rows = dataset.labels.copy(), dataset.rows(Split.TRAIN)
     labels[rows] = np.random.default_rng(seed).permutation(labels[rows])

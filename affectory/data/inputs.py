@@ -171,7 +171,7 @@ def _principal_components(frames: np.ndarray, most: int) -> np.ndarray:
     return centred.T @ vectors[:, kept] / np.sqrt(values[kept]) if wide else vectors[:, kept]
 
 
-def speaker_normalised(dataset: Dataset) -> Dataset:
+def normalised_by_speaker(dataset: Dataset) -> Dataset:
     """Every feature with each speaker's own mean and deviation over all of that speaker's frames removed.
 
     Transductive: a test speaker's unlabelled rows are read. Rows without a speaker count as one speaker; ValueError

@@ -65,7 +65,7 @@ def backbone(name: str, weights: Mapping[str, Tensor] | None, seed: int = 0) -> 
 
     from affectory.layers.seeding import seeded
 
-    parts = _of(name)
+    parts = _checked_backbone(name)
     with seeded(seed), torch.device("cpu" if weights is None else "meta"):
         network = get_model(name, weights=None)
     if weights is not None:
@@ -121,7 +121,7 @@ def as_images(pictures: Tensor) -> Tensor:
     return (images / 255 - mean) / deviation
 
 
-def _of(name: str) -> Backbone:
+def _checked_backbone(name: str) -> Backbone:
     if name not in BACKBONES:
         raise ValueError(f"no backbone {name!r}; there are {sorted(BACKBONES)}")
     return BACKBONES[name]
@@ -131,7 +131,7 @@ def _address(name: str) -> str:
     """Where torchvision says that the weights are published."""
     from torchvision.models import get_model_weights
 
-    _of(name)
+    _checked_backbone(name)
     return get_model_weights(name)["IMAGENET1K_V1"].url
 
 

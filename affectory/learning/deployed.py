@@ -95,12 +95,12 @@ class DeployedModel:
         labels = np.full(n_rows, -1)
         data = PackedFeatures(sequences, labels, self.inputs, dialogues=dialogues, speakers=speakers)
         logits = logits_under(self.model, data, np.arange(n_rows), under=None)[0]
-        used = [Condition(m for m in rows if rows[m][row] is not None) for row in range(n_rows)]
+        modalities_used = [Condition(m for m in rows if rows[m][row] is not None) for row in range(n_rows)]
         nothing = np.zeros((n_rows, 0), np.float32)
         if self.dimensions:
-            return Prediction(nothing, used, logits)
-        temperatures = torch.tensor([[self.temperatures.get(condition, 1.0)] for condition in used])
-        return Prediction((torch.from_numpy(logits) / temperatures).softmax(-1).numpy(), used, nothing)
+            return Prediction(nothing, modalities_used, logits)
+        temperatures = torch.tensor([[self.temperatures.get(condition, 1.0)] for condition in modalities_used])
+        return Prediction((torch.from_numpy(logits) / temperatures).softmax(-1).numpy(), modalities_used, nothing)
 
     def _check_names(self, features: Mapping[Modality, Sequence[Any]], feature_sets: Mapping[Modality, str]) -> None:
         for modality, rows in features.items():

@@ -153,14 +153,16 @@ class Mctn(nn.Module):
         """[..., B, S, H]: the sum of P x over the sources that `available` bool [..., B, sources] leaves."""
         projected = (self.into[source.value](frames[source]) for source in self.sources)  # [B, S, H] each
         masks = available[..., None, None].unbind(-3)  # [..., B, 1, 1] each
-        return _total(torch.where(mask, read, 0.0) for read, mask in zip(projected, masks, strict=True))
+        return _total(
+            torch.where(mask, source_states, 0.0) for source_states, mask in zip(projected, masks, strict=True)
+        )
 
-    def _encoded(self, read: Tensor) -> list[Tensor]:
+    def _encoded(self, states: Tensor) -> list[Tensor]:
         """E [B, S, H] of each level; a level encodes what the one before made."""
         encoded = []
         for encoder in self.encoders:
-            read = encoder(read)
-            encoded.append(read)
+            states = encoder(states)
+            encoded.append(states)
         return encoded
 
     def _emitted(self, modality: Modality, states: Tensor) -> Tensor:
@@ -174,8 +176,8 @@ class SummedBiLSTM(nn.Module):
         super().__init__()
         self.lstm = nn.LSTM(width, width, batch_first=True, bidirectional=True)
 
-    def forward(self, read: Tensor) -> Tensor:
-        return self.lstm(read)[0].unflatten(-1, (2, -1)).sum(-2)
+    def forward(self, steps: Tensor) -> Tensor:
+        return self.lstm(steps)[0].unflatten(-1, (2, -1)).sum(-2)
 
 
 class AttentionDecoder(nn.Module):

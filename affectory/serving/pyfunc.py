@@ -71,7 +71,7 @@ def predict(deployed: DeployedModel, rows: pd.DataFrame) -> pd.DataFrame:
     output = pd.DataFrame(prediction.numbers, index=rows.index, columns=deployed.columns)
     if deployed.classes:
         output.insert(0, "emotion", [deployed.classes[best] for best in prediction.probabilities.argmax(axis=1)])
-    output["modalities_used"] = [str(used).strip("{}") for used in prediction.modalities_used]
+    output["modalities_used"] = [str(condition).strip("{}") for condition in prediction.modalities_used]
     return output
 
 

@@ -19,7 +19,7 @@ import pandas as pd
 import torch
 
 from affectory.data.conditions import rows_under
-from affectory.data.dataset import load_dataset, shuffled_labels, shuffled_order, strangers
+from affectory.data.dataset import load_dataset, with_shuffled_company, with_shuffled_labels, with_shuffled_order
 from affectory.learning.deployed import load_deployed
 from affectory.learning.dimension_evaluation import evaluate_dimensions
 from affectory.learning.evaluation import evaluate
@@ -122,7 +122,7 @@ def _run_training(cell: Cell, training: Training, fold: Fold, models: dict[str, 
 def _shuffled(what: str, fold: Fold, seed: int) -> Fold:
     if not what:
         return fold
-    shuffle = {"order": shuffled_order, "company": strangers, "labels": shuffled_labels}[what]
+    shuffle = {"order": with_shuffled_order, "company": with_shuffled_company, "labels": with_shuffled_labels}[what]
     return Fold(shuffle(fold.dataset, seed), fold.device)
 
 
