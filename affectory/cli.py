@@ -93,7 +93,7 @@ def predict_command(options: argparse.Namespace) -> int:
     from affectory.media import MediaError
     from affectory.media.subtitles import TranscriptError, read_transcript
     from affectory.serving import ModelError, load
-    from affectory.serving.video import ScoringError, score
+    from affectory.serving.video import ScoringError, score_video
 
     try:
         cues = read_transcript(options.transcript) if options.transcript else []
@@ -104,7 +104,7 @@ def predict_command(options: argparse.Namespace) -> int:
     for video in options.videos:
         try:
             with _progress_bar(video.name) as on_progress:
-                tables[video] = score(video, deployed, cues=cues, on_progress=on_progress)
+                tables[video] = score_video(video, deployed, cues=cues, on_progress=on_progress)
         except (MediaError, ScoringError, TranscriptError, FeatureSetError, OSError) as error:
             status = _refuse(f"{video}: {error}")
     if options.json:
@@ -136,7 +136,9 @@ def demo_corpus_command(options: argparse.Namespace) -> int:
 
 def as_records(video: Path, table: pd.DataFrame) -> Iterator[dict[str, object]]:
     """The rows as JSON can hold them, each with its video: NaN (nothing to predict from) becomes null."""
-    for row in table.astype(object).where(table.notna(), None).to_dict("records"):
+    from affectory.results.frames import records_or_none
+
+    for row in records_or_none(table):
         yield {"video": _shown(video), **row}
 
 

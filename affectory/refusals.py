@@ -1,7 +1,8 @@
-"""What was refused and why: the rows of `quarantine`."""
+"""What was refused and why: the rows of `quarantine`, and messages that may be stored and shown."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 
@@ -15,3 +16,8 @@ class Refusal:
     media: str | None = None  # path inside the corpus folder
     utterance_id: str | None = None
     sha256: str | None = None
+
+
+def without_secrets(text: str) -> str:
+    """The text without the user and password of any address in it: `http://me:secret@host` -> `http://host`."""
+    return re.sub(r"(?<=://)[^/@\s]+@", "", text)

@@ -46,8 +46,13 @@ class Condition(frozenset[Modality]):
             raise ValueError(f"condition {name}: unknown modality keys {unknown}; expected some of {sorted(by_key)}")
         return cls(by_key[key] for key in keys)
 
+    @property
+    def keys(self) -> str:
+        """`av` of `{a,v}`: how names of metrics and experiments write a condition."""
+        return "".join(modality.key for modality in MODALITIES if modality in self)
+
     def __str__(self) -> str:
-        return "{" + ",".join(modality.key for modality in MODALITIES if modality in self) + "}"
+        return "{" + ",".join(self.keys) + "}"
 
     __repr__ = __str__
 

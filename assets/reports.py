@@ -15,7 +15,7 @@ from affectory.studies import row_names
 from assets.models import MODEL_ASSETS
 from assets.partitions import OWNERS, corpus_partitions
 from assets.studies import STUDY_ASSETS
-from ops.pictures import inline
+from ops.pictures import picture_markdown
 from ops.reporting import collect
 from resources.corpus_folders import CorpusFolders
 from resources.feature_store import FeatureStore
@@ -53,7 +53,10 @@ def report_asset(reported: Sequence[dg.AssetsDefinition]) -> dg.AssetsDefinition
             table = conditions_table(data.results, names=names)
             table_markdown = grid_markdown(conditions_grid(table, "Scores by condition", names=names))
             picture = condition_bars(table, "ua", chance=chance_level(data.facts), names=names, form="png")
-            metadata |= {"table": dg.MetadataValue.md(table_markdown), "ua": dg.MetadataValue.md(inline(picture))}
+            metadata |= {
+                "table": dg.MetadataValue.md(table_markdown),
+                "ua": dg.MetadataValue.md(picture_markdown(picture)),
+            }
         context.log.info(f"report: {page}")
         return dg.MaterializeResult(metadata=metadata)
 

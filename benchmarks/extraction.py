@@ -91,13 +91,13 @@ def extraction(name: str, rows: list[Row], staging: Path, workers: int) -> tuple
         for utterance_id, media, start_s, end_s in rows
     ]  # fmt: skip
     cpu = children_cpu_s() + time.process_time()
-    done = extract(segments, FEATURE_SETS[name], staging=staging, workers=workers)
-    return done.seconds, children_cpu_s() + time.process_time() - cpu
+    outcome = extract(segments, FEATURE_SETS[name], staging=staging, workers=workers)
+    return outcome.seconds, children_cpu_s() + time.process_time() - cpu
 
 
 def children_cpu_s() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def utterances(corpus: Path) -> Iterator[Row]:

@@ -87,9 +87,9 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=64)
     parser.add_argument("--backbones", nargs="+", default=["resnet50", "vgg16", "densenet121"], choices=BACKBONES)
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     torch.set_num_threads(1)
-    drawn = np.random.default_rng(0).integers(0, 256, (given.rows, FACES, PIXELS), np.uint8)
+    pixels = np.random.default_rng(0).integers(0, 256, (arguments.rows, FACES, PIXELS), np.uint8)
     print(f"{'backbone':20} {'once s':>8} {'stored s':>8} {'again s':>8} {'again/ours':>10} {'apart':>10}")
-    for chosen in given.backbones:
-        compare(chosen, torch.from_numpy(drawn).float())
+    for chosen in arguments.backbones:
+        compare(chosen, torch.from_numpy(pixels).float())

@@ -103,8 +103,8 @@ def made_corpus(utterances: int) -> Corpus:
         spoken = np.where(random.random(utterances) < MISLED, random.integers(0, len(CLASSES), utterances), labels)
         lengths, rows = np.ceil(seconds * FRAMES_A_S[modality]).astype(int), []
         for of_class, length in zip(spoken, lengths.clip(min=FEWEST), strict=True):
-            own = means[of_class] + 0.5 * random.standard_normal(width, np.float32)
-            rows.append(own + random.standard_normal((length, width), np.float32))
+            mean_of_row = means[of_class] + 0.5 * random.standard_normal(width, np.float32)
+            rows.append(mean_of_row + random.standard_normal((length, width), np.float32))
         sequences[modality] = Sequences.from_rows(modality.value, rows, width)
     ids = [f"u{row:04d}" for row in range(utterances)]
     return Corpus(ids, labels.astype(np.int64), CLASSES, sequences, ids, ids, [str(Split.TRAIN)] * utterances)
@@ -231,8 +231,8 @@ def measure(form: str, folder: Path, study: Study) -> Cost:
 
 
 def _children_s() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def report(costs: dict[str, Cost]) -> None:

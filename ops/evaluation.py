@@ -15,7 +15,7 @@ from affectory.results.tables import conditions_table
 from affectory.studies import row_names
 from affectory.vocabulary import Split
 from ops.datasets import read_dataset
-from ops.training import Run, load_trained
+from ops.training import TrainedRun, load_trained
 from resources.compute import Compute
 from resources.feature_store import FeatureStore
 from resources.tracking import Tracking
@@ -29,8 +29,12 @@ def scoring_op(name: str) -> dg.OpDefinition:
 
     @dg.op(name=name)
     def score(
-        context: dg.OpExecutionContext, runs: list[Run], store: FeatureStore, tracking: Tracking, compute: Compute
-    ) -> dg.Output[list[Run]]:
+        context: dg.OpExecutionContext,
+        runs: list[TrainedRun],
+        store: FeatureStore,
+        tracking: Tracking,
+        compute: Compute,
+    ) -> dg.Output[list[TrainedRun]]:
         if not runs:
             return dg.Output(
                 runs, metadata={"skipped": "the corpus cannot feed this family; the training log says why"}
@@ -51,7 +55,11 @@ def scoring_op(name: str) -> dg.OpDefinition:
 
 
 def _score_new(
-    context: dg.OpExecutionContext, runs: Sequence[Run], store: FeatureStore, tracking: Tracking, compute: Compute
+    context: dg.OpExecutionContext,
+    runs: Sequence[TrainedRun],
+    store: FeatureStore,
+    tracking: Tracking,
+    compute: Compute,
 ) -> None:
     """Score what is not in `results` yet; the test part is looked at once a run."""
     corpus = runs[0].corpus
@@ -76,13 +84,13 @@ def _score_new(
     context.log.info(f"{len(todo)} runs scored on {len(rows)} test utterances")
 
 
-def _results(store: FeatureStore, run: Run) -> pd.DataFrame:
+def _results(store: FeatureStore, run: TrainedRun) -> pd.DataFrame:
     """All results of the run's corpus and family."""
     return store.query("SELECT * FROM results WHERE corpus = ? AND family = ?", [run.corpus, run.family])
 
 
-def keyed(run: Run, values: pd.DataFrame, predictions: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Both tables as the store keeps them."""
+def keyed(run: TrainedRun, values: pd.DataFrame, predictions: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """(results, predictions) of a run in the columns of the store: its keys, and class probabilities as one map."""
     keys = {
         "corpus": run.corpus,
         "family": run.family,

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from time import monotonic
 
@@ -14,8 +15,10 @@ from affectory.features.extraction import Progress
 from affectory.features.openface_faces import OpenfaceSet
 from affectory.features.ready_made import ReadyMade, find_ready_made, read_ready_made
 from affectory.refusals import Refusal
+from affectory.results.frames import records_or_none
 from affectory.vocabulary import Modality
 from ops.limits import stop_above
+from ops.progress import narrate, progress_line
 from resources.corpus_folders import CorpusFolders
 from resources.feature_store import FeatureStore
 from resources.openface import OpenFace
@@ -71,7 +74,7 @@ def extraction_op(modality: Modality) -> dg.OpDefinition:
                 continue
             if name in ready:
                 fingerprints = set(store.fingerprints(corpus.name, name).values())
-                outcome = _take_in(ready[name], segments, staging, fingerprints)
+                outcome = _read_ready_made(ready[name], segments, staging, fingerprints)
             elif name in stored and name not in FEATURE_SETS:
                 context.log.warning(f"{name}: no file under features/ and not asked for by name; its rows are removed")
                 outcome = Extracted(feature_set=name, parts=[], n_extracted=0, n_reused=0, refusals=[])
@@ -82,7 +85,14 @@ def extraction_op(modality: Modality) -> dg.OpDefinition:
                     folder = openface.folder_of(corpus.name)
                     feature_set = openface.complete(feature_set, videos, folder, context.log.warning)
                 fingerprints = set(store.fingerprints(corpus.name, feature_set.name).values())
-                outcome = _extract_new(feature_set, segments, staging, fingerprints, workers, _narrate(context, name))
+                outcome = _extract_new(
+                    feature_set,
+                    segments,
+                    staging,
+                    fingerprints,
+                    workers,
+                    narrate(context, partial(_progress_line, name)),
+                )
             context.log.info(
                 f"{name}: {outcome.n_extracted} utterances extracted, {outcome.n_reused} unchanged, "
                 f"{len(outcome.refusals)} refused, {outcome.seconds:.1f} s"
@@ -102,7 +112,7 @@ def loading_op(modality: Modality) -> dg.OpDefinition:
     def load_features(context: dg.OpExecutionContext, extracted: list[Extracted], store: FeatureStore):
         corpus, stage = context.partition_key, f"{modality}_features"
         refusals = [refusal for outcome in extracted for refusal in outcome.refusals]
-        known_refusals = list(dict.fromkeys(refusals + _noted(store, corpus, stage)))
+        known_refusals = list(dict.fromkeys(refusals + _stored_refusals(store, corpus, stage)))
         # Noted before the load, so that a kill in between loses none; what the load mended is struck out after it.
         store.replace_refusals(corpus, stage, known_refusals)
         for outcome in extracted:
@@ -142,7 +152,6 @@ def read_segments(store: FeatureStore, corpus: Corpus) -> list[Segment]:
         """,
         [corpus.name],
     )
-    table = table.astype(object).where(table.notna(), None)
     return [
         Segment(
             utterance_id=row["utterance_id"],
@@ -154,7 +163,7 @@ def read_segments(store: FeatureStore, corpus: Corpus) -> list[Segment]:
             has_audio=row["audio_codec"] is not None,
             has_video=row["video_codec"] is not None,
         )
-        for row in table.to_dict("records")
+        for row in records_or_none(table)
     ]
 
 
@@ -167,7 +176,9 @@ def missing_summary(store: FeatureStore, corpus: str, modality: Modality) -> pd.
     )
 
 
-def _take_in(ready_made: ReadyMade, segments: Sequence[Segment], staging: Path, fingerprints: set[str]) -> Extracted:
+def _read_ready_made(
+    ready_made: ReadyMade, segments: Sequence[Segment], staging: Path, fingerprints: set[str]
+) -> Extracted:
     begun = monotonic()
     ids = [segment.utterance_id for segment in segments]
     reading = read_ready_made(ready_made, ids, staging=staging, stored_fingerprints=fingerprints)
@@ -201,14 +212,13 @@ def _extract_new(
     )
 
 
-def _noted(store: FeatureStore, corpus: str, stage: str) -> list[Refusal]:
+def _stored_refusals(store: FeatureStore, corpus: str, stage: str) -> list[Refusal]:
     """The refusals of a stage that are in `quarantine`."""
     stored = store.query(
         "SELECT stage, reason, detail, media, utterance_id, sha256 FROM quarantine WHERE corpus = ? AND stage = ?",
         [corpus, stage],
     )
-    stored = stored.astype(object).where(stored.notna(), None)
-    return [Refusal(**row) for row in stored.to_dict("records")]
+    return [Refusal(**row) for row in records_or_none(stored)]
 
 
 def _missing(store: FeatureStore, corpus: str, modality: Modality) -> set[tuple[str, str]]:
@@ -220,14 +230,6 @@ def _missing(store: FeatureStore, corpus: str, modality: Modality) -> set[tuple[
     return set(zip(rows["utterance_id"], rows["reason"], strict=True))
 
 
-def _narrate(context: dg.OpExecutionContext, feature_set: str) -> Callable[[Progress], None]:
-    """Progress of the workers as a line at intervals."""
-
-    def told(progress: Progress) -> None:
-        share = progress.done / max(progress.total, 1)
-        context.log.info(
-            f"{feature_set}: {progress.done} of {progress.total} utterances ({share:.0%}), "
-            f"{progress.rate_per_s:.1f} a second, {progress.remaining_s:.0f} s left"
-        )
-
-    return told
+def _progress_line(feature_set: str, progress: Progress) -> str:
+    counts = progress_line("utterances", progress.done, progress.total, progress.rate_per_s, progress.remaining_s)
+    return f"{feature_set}: {counts}"

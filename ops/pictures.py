@@ -1,8 +1,8 @@
 """Pictures in Dagster's metadata."""
 
-import base64
+from affectory.report.figures.style import data_uri
 
 
-def inline(png: bytes) -> str:
+def picture_markdown(png: bytes) -> str:
     """Markdown that shows the picture without a file or a server."""
-    return f"![picture](data:image/png;base64,{base64.b64encode(png).decode()})"
+    return f"![picture]({data_uri(png, 'png')})"

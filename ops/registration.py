@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 import dagster as dg
 
 from affectory.models import FAMILIES
-from ops.training import Run
+from ops.training import TrainedRun
 from resources.tracking import Registered, Tracking
 
 
@@ -15,7 +15,9 @@ def registration_op(name: str, family: str) -> dg.OpDefinition:
     """An op that registers the best run of the family's deployed experiment as `<corpus>-<family>`."""
 
     @dg.op(name=name, tags={"kind": "mlflow"})
-    def register(context: dg.OpExecutionContext, runs: list[Run], tracking: Tracking) -> dg.Output[Registered | None]:
+    def register(
+        context: dg.OpExecutionContext, runs: list[TrainedRun], tracking: Tracking
+    ) -> dg.Output[Registered | None]:
         best = best_run(runs, FAMILIES[family].deployed)
         if best is None:
             return dg.Output(
@@ -43,7 +45,7 @@ def registration_op(name: str, family: str) -> dg.OpDefinition:
     return register
 
 
-def best_run(runs: Sequence[Run], experiments: Sequence[str]) -> Run | None:
+def best_run(runs: Sequence[TrainedRun], experiments: Sequence[str]) -> TrainedRun | None:
     """Of the first of the experiments that was trained, the run with the highest validation score.
 
     Of equals the lowest seed; None when none of the experiments was trained.
@@ -53,7 +55,7 @@ def best_run(runs: Sequence[Run], experiments: Sequence[str]) -> Run | None:
     return min(candidates, key=lambda run: (-run.score, run.seed), default=None)
 
 
-def register_run(tracking: Tracking, run: Run) -> Registered:
+def register_run(tracking: Tracking, run: TrainedRun) -> Registered:
     """The version of `<corpus>-<family>` that the run's model is; a run is registered once, however often it is asked.
 
     TrackingAwayError when MLflow is away: the training is kept, and the next materialisation registers it.

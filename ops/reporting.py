@@ -85,7 +85,7 @@ def collect(store: FeatureStore, tracking: Tracking, corpus: Corpus, *, dagster_
         provenance=_provenance(store, corpus.name, datasets[False] or rated, dagster_run_id),
         results=results,
         predictions=store.query(PREDICTIONS, keys),
-        history=history(tracking, results),
+        history=training_histories(tracking, results),
         runs=store.query(RUNS, [corpus.name, list(deployed)]),
         sections=tuple(section for section in sections if section),
         names=row_names(),
@@ -113,7 +113,7 @@ def corpus_facts(store: FeatureStore, corpus: Corpus) -> CorpusFacts:
     )
 
 
-def history(tracking: Tracking, results: pd.DataFrame) -> pd.DataFrame:
+def training_histories(tracking: Tracking, results: pd.DataFrame) -> pd.DataFrame:
     """experiment, seed, epoch, name, value: each loss term and validation score of each run in the results."""
     keys = zip(results["experiment"], results["seed"], results["mlflow_run_id"], strict=True)
     tables = [

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 import dagster as dg
 
 from affectory.data.dataset import Dataset, save_dataset
-from affectory.data.inputs import speaker_normalised
+from affectory.data.inputs import normalised_by_speaker
 from affectory.features import find_feature_set
 from affectory.layers.imagenet import WeightsError, imagenet_weights
 from affectory.processes.child_processes import Lost, run_as_completed
@@ -23,14 +23,14 @@ from ops.training import beyond_scale, unfit
 
 
 @dataclass(frozen=True)
-class Ran:
+class StudyOutcome:
     """What became of a study: counts of trainings, folds and rows, and the rows that were left out with the reason."""
 
     counts: dict[str, int]
     left_out: dict[str, str]
 
 
-def run_study(run: StudyRun) -> Ran | None:
+def run_study(run: StudyRun) -> StudyOutcome | None:
     """Train, score and store what is new of the study; None where the corpus cannot feed it.
 
     A row for which features or ImageNet's weights are not there is left out, or refused (dg.Failure) where the
@@ -51,7 +51,7 @@ def run_study(run: StudyRun) -> Ran | None:
         run.context.log.warning(sentence)
     planned, left_out = _feedable(run, _planned(run, dataset))
     places = _places(run, planned, dataset, parts)
-    run_ids = _known(run, places)
+    run_ids = _finished_runs(run, places)
     for fingerprint in run_ids:  # what a kill between delivery and removal left
         shutil.rmtree(run.staging / fingerprint, ignore_errors=True)
     new = [place for place in places if place.fingerprint not in run_ids]
@@ -59,9 +59,11 @@ def run_study(run: StudyRun) -> Ran | None:
     run.say(f"{run.name} of {run.corpus}: {len(places)} trainings, {reused} unchanged and reused")
     if new:
         run_ids |= _train(run, new, planned, dataset, parts)
-    kept = {run_ids[place.fingerprint] for place in places if place.fingerprint in run_ids}
-    run.store.keep_runs(run.corpus, run.name, sorted(kept))
-    return Ran({"trainings": len(places), "reused": reused, "folds": len(parts), "rows": len(planned)}, left_out)
+    current_runs = {run_ids[place.fingerprint] for place in places if place.fingerprint in run_ids}
+    run.store.keep_runs(run.corpus, run.name, sorted(current_runs))
+    return StudyOutcome(
+        {"trainings": len(places), "reused": reused, "folds": len(parts), "rows": len(planned)}, left_out
+    )
 
 
 def _planned(run: StudyRun, dataset: Dataset) -> list[Training]:
@@ -90,7 +92,7 @@ def _train(
 ) -> dict[str, str]:
     """Train and deliver the new places; fingerprint -> run id."""
     folder = run.staging / f"data-{digest(dataset)[:16]}"
-    data = _written(run, {place.reads for place in new}, folder)
+    data = _save_datasets(run, {place.reads for place in new}, folder)
     try:
         return _run_cells(run, _cells(run, new, planned, data, parts), new)
     finally:
@@ -139,7 +141,7 @@ def _digest_of(run: StudyRun, feature_sets: tuple[str, ...]) -> str:
     return digest(dataset)
 
 
-def _known(run: StudyRun, places: Sequence[Place]) -> dict[str, str]:
+def _finished_runs(run: StudyRun, places: Sequence[Place]) -> dict[str, str]:
     """fingerprint -> run id of what is finished in MLflow; results that have left the store come back from there.
 
     Others leave the store before anything is trained, so that a study which is killed never shows two configurations;
@@ -177,14 +179,14 @@ def _known(run: StudyRun, places: Sequence[Place]) -> dict[str, str]:
     return run_ids
 
 
-def _written(run: StudyRun, reads: set[Reads], folder: Path) -> dict[Reads, Path]:
+def _save_datasets(run: StudyRun, reads: set[Reads], folder: Path) -> dict[Reads, Path]:
     """The data that the cells read, for all worker processes to map into memory."""
     data = {}
     for number, (feature_sets, suffix) in enumerate(sorted(reads)):
         dataset, _ = run.read(feature_sets)
         assert dataset is not None
         data[feature_sets, suffix] = folder.with_name(f"{folder.name}-{number}")
-        save_dataset(speaker_normalised(dataset) if suffix else dataset, data[feature_sets, suffix])
+        save_dataset(normalised_by_speaker(dataset) if suffix else dataset, data[feature_sets, suffix])
     return data
 
 

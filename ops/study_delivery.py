@@ -10,6 +10,7 @@ import pandas as pd
 
 from affectory.results.names import VAL_CCC
 from affectory.studies.plan import Place
+from affectory.vocabulary import Condition
 from ops.evaluation import with_probabilities
 from ops.study_plan import StudyRun
 from ops.training import flattened
@@ -19,7 +20,10 @@ TABLES_FOLDER = "tables"  # of a run's artifacts: what the store holds of it
 
 
 def deliver(run: StudyRun, places: Sequence[Place]) -> dict[str, str]:
-    """Each training to MLflow, all their rows to the store; then their folders go. fingerprint -> run id."""
+    """Log each finished training as an MLflow run, store the rows of all, then remove their folders from staging.
+
+    Returns fingerprint -> MLflow run id.
+    """
     run_ids, tables = {}, no_tables()
     for place in places:
         folder = run.staging / place.fingerprint
@@ -32,11 +36,12 @@ def deliver(run: StudyRun, places: Sequence[Place]) -> dict[str, str]:
 
 
 def no_tables() -> dict[str, list[pd.DataFrame]]:
+    """An empty list of frames for each of TABLES, for add_tables to fill."""
     return {name: [] for name in TABLES}
 
 
 def add_tables(tables: dict[str, list[pd.DataFrame]], place: Place, folder: Path, run_id: str, study: str) -> None:
-    """The rows of one training, from its files in `folder`."""
+    """Append the rows of one training, read from `folder`, to the frames of each table: once for each of its seeds."""
     for name, parts in tables.items():
         if (file := folder / f"{name}.parquet").exists() and len(rows := pd.read_parquet(file)):
             keys = {"family": study, "experiment": place.experiment, "fold": place.fold}
@@ -44,6 +49,7 @@ def add_tables(tables: dict[str, list[pd.DataFrame]], place: Place, folder: Path
 
 
 def store_tables(run: StudyRun, tables: dict[str, list[pd.DataFrame]]) -> None:
+    """Write the frames that add_tables collected into the store, `results` last."""
     store, corpus = run.store, run.corpus
     if tables["predictions"]:
         predictions = pd.concat([with_probabilities(rows) for rows in tables["predictions"]])
@@ -81,7 +87,7 @@ def _log_run(run: StudyRun, place: Place, folder: Path) -> str:
             logged.log_metrics({"best_score": facts["score"], "best_epoch": facts["best_epoch"]})
         logged.log_metrics(
             {
-                f"test/{metric}/{condition.strip('{}').replace(',', '')}": value
+                f"test/{metric}/{Condition.parse(condition).keys}": value
                 for condition, metric, value in results[["condition", "metric", "value"]].itertuples(index=False)
                 if metric != VAL_CCC
             }
@@ -94,5 +100,8 @@ def _log_run(run: StudyRun, place: Place, folder: Path) -> str:
 
 
 def selected_in(results: pd.DataFrame) -> str:
-    """What selected the epoch of a training, of its scores that are not said to be of the test part's choice."""
+    """`val` or `nothing`: what selected the epoch whose weights a training kept.
+
+    Scores of the epoch that is best on the test part are in `results` too, marked `test`; they do not count here.
+    """
     return next((str(word) for word in results["selected_on"] if word != "test"), "nothing")

@@ -23,7 +23,7 @@ from affectory.studies import STUDIES
 from affectory.studies.study import Study
 from affectory.vocabulary import DIMENSIONS
 from ops.datasets import read_folds
-from ops.pictures import inline
+from ops.pictures import picture_markdown
 from ops.study_plan import StudyRun
 from ops.training import flattened, load_trained
 from resources.feature_store import FeatureStore
@@ -86,10 +86,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Summary:
-    """What a study tells of itself beside its results, and of which results: `runs` is runs_digest of them."""
+    """What a report shows of a study that is not in the store's tables; kept in MLflow with the study."""
 
     options: dict[str, Any] = field(default_factory=dict)  # of its configuration
-    runs: str = ""
+    runs: str = ""  # runs_digest of the results that it belongs to
     left_out: dict[str, str] = field(default_factory=dict)  # row -> why it was not trained
     insides: dict[str, pd.DataFrame] = field(default_factory=dict)  # as of Study.look_inside
 
@@ -126,9 +126,9 @@ class _Inside:
 def study_section(
     store: FeatureStore, tracking: Tracking, corpus: str, study: Study, summary: Summary | None = None
 ) -> Section | None:
-    """What is shown of a study; None without results, or where they are of folds that are no more.
+    """The section of a report on a study; None without results, or where the folds have changed since.
 
-    Without a summary with that of the latest study, from MLflow.
+    `summary` is that of the study's latest run, read from MLflow unless given.
     """
     if not has_results(store, corpus, study.name):
         return None
@@ -143,7 +143,7 @@ def study_section(
             data,
             **_samples(store, corpus, study),
             options=summary.options,
-            runs_note=runs_note(study, summary.options),
+            runs_note=preset_note(study, summary.options),
             left_out=summary.left_out,
             insides=summary.insides,
         )
@@ -151,10 +151,10 @@ def study_section(
 
 
 def family_section(store: FeatureStore, tracking: Tracking, corpus: str, family: str) -> Section | None:
-    """What is shown of a deployed family of dimensions, in the form of the study about it.
+    """The section of a report on a deployed family of dimensions, in the form of the study about that family.
 
-    None without results or such a study, or where they are of folds that are no more. What its models read is shown
-    where the study does not show it.
+    None without results, without such a study, or where the folds have changed since. Samples of the features that the
+    models read are in it only where the study itself has no results to show them with.
     """
     study = next((study for study in STUDIES.values() if study.family == family), None)
     if study is None or not has_results(store, corpus, family) or of_former_folds(store, corpus, family):
@@ -165,9 +165,9 @@ def family_section(store: FeatureStore, tracking: Tracking, corpus: str, family:
     return study.section(replace(data, title=title, **samples))
 
 
-def _data(store: FeatureStore, tracking: Tracking, corpus: str, study: Study, stored_as: str) -> StudyData:
-    """What is stored of a study, or of the family `stored_as` that it is about."""
-    keys = [corpus, stored_as]
+def _data(store: FeatureStore, tracking: Tracking, corpus: str, study: Study, study_or_family: str) -> StudyData:
+    """What the store holds under `study_or_family` in column `family`: of the study, or of the family it is about."""
+    keys = [corpus, study_or_family]
     of_dimensions = FAMILIES[study.family].of_dimensions
     units = store.query(UNITS, [corpus])
     word = "dialogue" if len(set(units["dialogue"])) < len(units) else "speaker"
@@ -175,7 +175,7 @@ def _data(store: FeatureStore, tracking: Tracking, corpus: str, study: Study, st
     dimensions = set(predictions["dimension"]) if of_dimensions else set()
     tested = tuple(name for name in DIMENSIONS if name in dimensions)
     return StudyData(
-        study=stored_as,
+        study=study_or_family,
         title=study.title_of(tested),
         names=study.names,
         metrics=study.metrics,
@@ -196,12 +196,13 @@ def _data(store: FeatureStore, tracking: Tracking, corpus: str, study: Study, st
 
 
 def has_results(store: FeatureStore, corpus: str, study_or_family: str) -> bool:
+    """Whether the store has a row of `results` of the study or family."""
     keys = [corpus, study_or_family]
     return not store.query("SELECT 1 FROM results WHERE corpus = ? AND family = ? LIMIT 1", keys).empty
 
 
 def of_former_folds(store: FeatureStore, corpus: str, study_or_family: str) -> bool:
-    """Something was tested in a fold whose test part it is not in today."""
+    """Whether some stored prediction is of an utterance that is not in the test part of that fold today."""
     tables = ("predictions", "dimension_predictions")
     return any(not store.query(ELSEWHERE.format(table=table), [corpus, study_or_family]).empty for table in tables)
 
@@ -219,7 +220,7 @@ def study_metadata(run: StudyRun, left_out: dict[str, str]) -> dict[str, dg.Meta
     _log_summary(run, summary, {TABLE_FILE: tables.encode(), **{f"{n}.png": p for n, p in pictures.items()}})
     for sentence in section.findings:
         run.say(sentence)
-    inlined = {name: inline(picture) for name, picture in pictures.items()}
+    inlined = {name: picture_markdown(picture) for name, picture in pictures.items()}
     texts = {"findings": findings_markdown(section), "tables": tables, **inlined}
     return {name: dg.MetadataValue.md(text) for name, text in texts.items()}
 
@@ -239,7 +240,7 @@ def _log_summary(run: StudyRun, summary: Summary, files: Mapping[str, bytes]) ->
             logged.log_file(file, SUMMARY)
 
 
-def runs_note(study: Study, options: Mapping[str, Any]) -> str:
+def preset_note(study: Study, options: Mapping[str, Any]) -> str:
     """Which preset, and what of it was changed; empty where that is not known."""
     if not options:
         return ""
@@ -253,7 +254,7 @@ def runs_note(study: Study, options: Mapping[str, Any]) -> str:
 
 
 def runs_digest(store: FeatureStore, corpus: str, study: str) -> str:
-    """Which runs the stored results are of, as a digest."""
+    """Hex sha256 of the ids of the MLflow runs that the study's stored results are of."""
     runs = store.query(
         "SELECT DISTINCT mlflow_run_id AS id FROM results WHERE corpus = ? AND family = ?", [corpus, study]
     )
@@ -261,7 +262,10 @@ def runs_digest(store: FeatureStore, corpus: str, study: str) -> str:
 
 
 def latest_summary(tracking: Tracking, corpus: str, study: str, runs: str) -> Summary:
-    """Of the study's latest run; empty where MLflow is away, knows none, or the results are not those that it saw."""
+    """The summary that the study's latest run left in MLflow.
+
+    An empty one where MLflow is away or has none, and where it belongs to other runs than `runs`, a runs_digest.
+    """
     latest = tracking.find_finished(corpus, study, SUMMARY)
     if latest is None:
         return Summary()

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -20,6 +21,7 @@ from affectory.models.family import Schedule
 from affectory.results.names import metric_title
 from affectory.vocabulary import SCALES, Split
 from ops.datasets import digest, read_dataset
+from ops.progress import narrate
 from resources.compute import Compute
 from resources.feature_store import FeatureStore
 from resources.tracking import Tracking
@@ -33,7 +35,7 @@ class TrainingConfig(dg.Config):
 
 
 @dataclass(frozen=True)
-class Run:
+class TrainedRun:
     """One finished training: what downstream ops need to find it again."""
 
     corpus: str
@@ -70,7 +72,7 @@ def training_op(name: str, family: str, experiments: list[str]) -> dg.OpDefiniti
         store: FeatureStore,
         tracking: Tracking,
         compute: Compute,
-    ) -> list[Run]:
+    ) -> list[TrainedRun]:
         session = _open_session(context, family, store, tracking, compute)
         if session is None:
             return []
@@ -153,9 +155,9 @@ def _torn(dataset: Dataset) -> str:
     return next(iter(leaks(utterances, splits.loc[splits["split"] != ""])), "")
 
 
-def _train_once(session: _Session, configs: Mapping[str, Any], experiment: str, seed: int) -> Run:
+def _train_once(session: _Session, configs: Mapping[str, Any], experiment: str, seed: int) -> TrainedRun:
     config = configs[experiment]
-    fingerprint = selection.fingerprint(
+    fingerprint = selection.training_fingerprint(
         session.family, experiment, config, configs, seed=seed, data=session.data_fingerprint
     )
     finished = session.tracking.find_finished(session.corpus, f"{session.family}/{experiment}", fingerprint)
@@ -186,7 +188,7 @@ def _train_once(session: _Session, configs: Mapping[str, Any], experiment: str, 
             callbacks=[
                 run.log_epoch,
                 lambda epoch, _: epochs_here.append(epoch),
-                _narrate(session.context, f"{experiment} seed {seed}", config.schedule),
+                narrate(session.context, partial(_epoch_line, f"{experiment} seed {seed}", config.schedule)),
             ],
             checkpoint=checkpoint,
         )
@@ -217,9 +219,9 @@ def load_trained(tracking: Tracking, run_id: str) -> DeployedModel:
 
 def _as_run(
     session: _Session, config: Any, experiment: str, seed: int, run_id: str, score: float, *, reused: bool
-) -> Run:
+) -> TrainedRun:
     selected_on = selection.selected_on(config.schedule, score)
-    return Run(session.corpus, session.family, experiment, seed, 0, run_id, score, selected_on, reused)
+    return TrainedRun(session.corpus, session.family, experiment, seed, 0, run_id, score, selected_on, reused)
 
 
 def _tags(session: _Session, experiment: str, seed: int, fingerprint: str) -> dict[str, str]:
@@ -244,16 +246,12 @@ def flattened(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _narrate(context: dg.OpExecutionContext, what: str, schedule: Schedule):
-    """A line each fifth of a training."""
+def _epoch_line(what: str, schedule: Schedule, epoch: int, measured: Mapping[str, float]) -> str:
+    """A line each fifth of a training, empty between and at the end."""
     epochs = schedule.epochs
-    every = max(1, epochs // 5)
-
-    def told(epoch: int, measured: Mapping[str, float]) -> None:
-        if epoch % every == 0 and epoch < epochs:
-            losses = ", ".join(f"{k.split('/')[1]} {v:.3f}" for k, v in measured.items() if k.startswith("loss/"))
-            score = measured.get("val/score")
-            seen = f", validation {metric_title(schedule.select)} {score:.3f}" if score is not None else ""
-            context.log.info(f"{what}: epoch {epoch} of {epochs} ({epoch / epochs:.0%}), {losses}{seen}")
-
-    return told
+    if epoch % max(1, epochs // 5) or epoch >= epochs:
+        return ""
+    losses = ", ".join(f"{k.split('/')[1]} {v:.3f}" for k, v in measured.items() if k.startswith("loss/"))
+    score = measured.get("val/score")
+    validation = f", validation {metric_title(schedule.select)} {score:.3f}" if score is not None else ""
+    return f"{what}: epoch {epoch} of {epochs} ({epoch / epochs:.0%}), {losses}{validation}"

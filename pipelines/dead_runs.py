@@ -7,9 +7,10 @@ UNFINISHED = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 
 
 def release_dead_runs(instance: dg.DagsterInstance) -> list[str]:
-    """Marks them as failed and frees what they hold; a line on each, and on those at work that others wait for.
+    """Mark each unfinished run whose process has ended as failed, and free the places that it holds in pools.
 
-    A run's first event tells the number of its process. The runs of one home are of one machine.
+    Returns a line for the terminal on each, and on each run that is still at work. A run's first event tells the number
+    of its process; all runs of one home are taken to be of this machine.
     """
     lines = []
     for run in instance.get_runs(dg.RunsFilter(statuses=UNFINISHED)):

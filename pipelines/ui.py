@@ -56,6 +56,6 @@ def serve(lines: Mapping[str, list[str]], environment: Mapping[str, str]) -> int
 
 
 if __name__ == "__main__":
-    here = Places.from_environment()
-    prepare(here)
-    sys.exit(serve(commands(here), os.environ | {"DAGSTER_HOME": str(here.dagster)}))
+    places = Places.from_environment()
+    prepare(places)
+    sys.exit(serve(commands(places), os.environ | {"DAGSTER_HOME": str(places.dagster)}))

@@ -52,13 +52,16 @@ class FeatureStore(dg.ConfigurableResource):
             self.replace_rows("results", str(corpus), frame)
         return len(rows)
 
-    def keep_runs(self, corpus: str, family: str, run_ids: Collection[str]) -> None:
-        """Remove what other runs of the family left in the tables of results."""
-        with self._writing(f"keeping the runs of {family}, corpus {corpus}") as connection, transaction(connection):
+    def keep_runs(self, corpus: str, study_or_family: str, run_ids: Collection[str]) -> None:
+        """Remove from the tables of results what is of other MLflow runs of the study or family than `run_ids`."""
+        with (
+            self._writing(f"keeping the runs of {study_or_family}, corpus {corpus}") as connection,
+            transaction(connection),
+        ):
             for table in ("results", "predictions", "dimension_predictions", "sweeps", "imagined"):
                 connection.execute(
                     f"DELETE FROM {table} WHERE corpus = ? AND family = ? AND NOT list_contains(?, mlflow_run_id)",
-                    [corpus, family, list(run_ids)],
+                    [corpus, study_or_family, list(run_ids)],
                 )
 
     def replace_refusals(self, corpus: str, stage: str, refusals: Sequence[Refusal]) -> int:

@@ -1,7 +1,6 @@
 """The MLflow store behind its client: made once, asked with short time-outs, left alone for a while when it is away."""
 
 import os
-import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -9,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from affectory.refusals import without_secrets
 from resources.file_lock import hold
 from resources.run_events import Event
 
@@ -92,7 +92,7 @@ class MlflowStore:
                 client.create_experiment(name, artifact_location=location)
         experiment = client.get_experiment_by_name(name)
         if experiment is None:
-            raise RuntimeError(f"MLflow at {_without_secrets(self.uri)} did not make the experiment {name!r}")
+            raise RuntimeError(f"MLflow at {without_secrets(self.uri)} did not make the experiment {name!r}")
         run = client.create_run(experiment.experiment_id, begin["at_ms"], begin["tags"], begin["name"])
         return run.info.run_id
 
@@ -105,10 +105,5 @@ class MlflowStore:
 
     def _away(self, what: str) -> TrackingAwayError:
         return TrackingAwayError(
-            _without_secrets(f"MLflow at {self.uri} {what}: start it or set MLFLOW_TRACKING_URI, and run again")
+            without_secrets(f"MLflow at {self.uri} {what}: start it or set MLFLOW_TRACKING_URI, and run again")
         )
-
-
-def _without_secrets(text: str) -> str:
-    """Text without the user and password of any address in it."""
-    return re.sub(r"(?<=://)[^/@\s]+@", "", text)

@@ -70,7 +70,7 @@ def reading(path: Path, *, timeout_s: float, purpose: str) -> Iterator["duckdb.D
 
 @contextmanager
 def transaction(connection: "duckdb.DuckDBPyConnection") -> Iterator[None]:
-    """All of the block or none of it."""
+    """A transaction around the block: committed when it ends, rolled back when it raises."""
     import duckdb
 
     connection.begin()

@@ -43,7 +43,7 @@ class Batch:
         return replace(self, available=self.present & condition_mask(condition, self.modalities, self.present.device))
 
     def with_labels_of(self, rows: Tensor) -> Batch:
-        """The same rows, the labels only of those where `rows` bool [B]; the others are context."""
+        """The same rows with labels only where `rows` bool [B] is True; elsewhere they become unknown (-1 or NaN)."""
         rows = rows.to(self.labels.device)
         if self.labels.is_floating_point():
             return replace(self, labels=torch.where(rows[:, None], self.labels, torch.nan))
@@ -60,7 +60,11 @@ def condition_mask(condition: Condition, modalities: Sequence[Modality], device:
 
 
 class PackedFeatures:
-    """All rows on the device, normalised once, one tensor a modality; `batch` gathers padded rows from it."""
+    """All N rows of a corpus on one device, normalised once, one tensor a modality; `batch` gathers padded rows.
+
+    Only modalities that `inputs` names are packed. Rows that share a name in `dialogues` or `speakers` belong together;
+    an empty dialogue is a row by itself.
+    """
 
     def __init__(
         self,
@@ -132,7 +136,10 @@ class PackedFeatures:
         return self._longest[rows]
 
     def dialogues_of(self, rows: np.ndarray) -> list[np.ndarray]:
-        """Every row of each dialogue that any of `rows` is in, the dialogues by their first rows."""
+        """One int64 array a dialogue that holds any of `rows`: the positions of all its rows, in their order.
+
+        The dialogues are ordered by their first rows. A row without a dialogue is one by itself.
+        """
         members = np.flatnonzero(np.isin(self._dialogues, self._dialogues[rows]))
         if not len(members):
             return []

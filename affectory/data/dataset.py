@@ -46,7 +46,7 @@ class Sequences:
         return np.cumsum(self.lengths) - self.lengths
 
     def taking(self, rows: np.ndarray) -> Sequences:
-        """Row i is what row rows[i] was; `rows` int64 [n]."""
+        """The rows at positions `rows` int64 [n], in that order."""
         lengths = self.lengths[rows]
         starts = np.repeat(self.starts[rows] - (np.cumsum(lengths) - lengths), lengths)
         return replace(self, frames=self.frames[starts + np.arange(len(starts))], lengths=lengths)
@@ -93,18 +93,18 @@ class Dataset:
 
     @property
     def outputs(self) -> tuple[str, ...]:
-        """What a model has an output for: the classes, or the dimensions."""
+        """The names of a model's outputs: the classes, or the dimensions where there are no classes."""
         return self.dimensions or self.classes
 
     @property
     def labelled(self) -> np.ndarray:
-        """bool [N]: of a class, or with a value in at least one dimension."""
+        """bool [N]: the rows with a class, or with a value in at least one dimension."""
         has_value = np.isfinite(self.labels) if self.dimensions else self.labels[:, None] >= 0
         return np.asarray(has_value.any(axis=1))
 
     @property
     def modalities(self) -> tuple[Modality, ...]:
-        """Those that at least one row has, in canonical order."""
+        """The modalities that at least one row has, in canonical order."""
         return tuple(m for m in MODALITIES if m in self.sequences and self.sequences[m].lengths.any())
 
     @property
@@ -119,7 +119,7 @@ class Dataset:
         return replace(self, sequences={name: sequences for name, sequences in self.sequences.items() if name in kept})
 
     def taking(self, rows: np.ndarray) -> Dataset:
-        """Row i is what row rows[i] was; `rows` int64 [n]."""
+        """The rows at positions `rows` int64 [n], in that order."""
         columns = ("utterance_ids", "speakers", "dialogues", "splits")
         return replace(
             self,
@@ -140,18 +140,19 @@ def dialogue_numbers(dialogues: Sequence[str]) -> np.ndarray:
     return np.unique(named, return_inverse=True)[1].astype(np.int64)
 
 
-def shuffled_order(dataset: Dataset, seed: int) -> Dataset:
-    """Each dialogue's utterances said in another order; a control of what a model makes of their order."""
+def with_shuffled_order(dataset: Dataset, seed: int) -> Dataset:
+    """The dataset with each dialogue's utterances in a random order: a control for what a model learns from order."""
     chance, dialogue = np.random.default_rng(seed).random(len(dataset.labels)), dialogue_numbers(dataset.dialogues)
     order = np.empty_like(dialogue)
     order[np.argsort(dialogue, kind="stable")] = np.lexsort((chance, dialogue))  # into each dialogue's own places
     return dataset.taking(order)
 
 
-def strangers(dataset: Dataset, seed: int) -> Dataset:
-    """Every utterance dealt into some dialogue of its part; a control of what the company of the others is worth.
+def with_shuffled_company(dataset: Dataset, seed: int) -> Dataset:
+    """The dataset with every utterance moved to a random place in a dialogue of the same split.
 
-    Dialogues keep their lengths and who speaks when.
+    A control for what a model learns from the other utterances of a dialogue. Each dialogue keeps its number of
+    utterances, and each place its speaker.
     """
     order, chance = np.arange(len(dataset.labels)), np.random.default_rng(seed)
     part_of = {name: part for name, part in zip(dataset.dialogues, dataset.splits, strict=True) if part}
@@ -162,15 +163,15 @@ def strangers(dataset: Dataset, seed: int) -> Dataset:
     return replace(dataset.taking(order), dialogues=dataset.dialogues, speakers=dataset.speakers)
 
 
-def shuffled_labels(dataset: Dataset, seed: int) -> Dataset:
-    """The labels of the training rows shuffled among them; a control of what there is to learn."""
+def with_shuffled_labels(dataset: Dataset, seed: int) -> Dataset:
+    """The dataset with the training rows' labels permuted among them: a control that leaves nothing to learn."""
     labels, rows = dataset.labels.copy(), dataset.rows(Split.TRAIN)
     labels[rows] = np.random.default_rng(seed).permutation(labels[rows])
     return replace(dataset, labels=labels)
 
 
 def save_dataset(dataset: Dataset, folder: Path) -> None:
-    """As plain arrays and JSON, for other processes to map into memory."""
+    """Write the dataset into `folder` as .npy arrays and facts.json; load_dataset maps them into memory."""
     folder.mkdir(parents=True, exist_ok=True)
     facts = {field.name: getattr(dataset, field.name) for field in fields(Dataset) if field.name not in _ARRAYS}
     sets = {modality.value: (s.feature_set, s.version) for modality, s in dataset.sequences.items()}
@@ -182,7 +183,7 @@ def save_dataset(dataset: Dataset, folder: Path) -> None:
 
 
 def load_dataset(folder: Path) -> Dataset:
-    """What save_dataset wrote; frames stay on disk until they are read."""
+    """The dataset that save_dataset wrote into `folder`; frames stay on disk until they are read."""
     facts = json.loads((folder / "facts.json").read_text())
     sequences = {}
     for name, (feature_set, version) in facts.pop("feature_sets").items():

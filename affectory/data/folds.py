@@ -81,9 +81,11 @@ def cross_validation(utterances: pd.DataFrame, n_folds: int | None, seed: int) -
 
 
 def leaks(utterances: pd.DataFrame, folds: pd.DataFrame, *, shared_speakers: bool = False) -> list[str]:
-    """A sentence for each speaker or dialogue on two sides of a fold, and for each utterance that is twice in one.
+    """What leaks between the splits of a fold, a sentence each; empty where nothing does.
 
-    None of speakers where they are `shared_speakers`.
+    A leak is a speaker or dialogue with utterances in more than one split of a fold, or an utterance that is listed
+    twice in a fold. Speakers are not looked at where the corpus has `shared_speakers`. `folds` is as make_folds gives
+    it; `utterances` has utterance_id, and speaker and dialogue_id where they are known.
     """
     table = folds.merge(utterances, on="utterance_id", suffixes=("", "_given"))
     sentences = []
@@ -187,11 +189,11 @@ def _groups(table: pd.DataFrame, columns: Sequence[str]) -> np.ndarray:
     """int64 [N]: rows joined by a chain of equal speakers or dialogues share a number; an empty value joins nothing."""
     joined = np.arange(len(table))
     values = [_column(table, column).to_numpy(object) for column in columns]
-    known = [np.flatnonzero(column != "") for column in values]
-    codes = [pd.factorize(column[rows])[0] for column, rows in zip(values, known, strict=True)]
+    rows_with_value = [np.flatnonzero(column != "") for column in values]
+    codes = [pd.factorize(column[rows])[0] for column, rows in zip(values, rows_with_value, strict=True)]
     while True:  # each round carries a group's smallest row one link further
         before = joined.copy()
-        for rows, code in zip(known, codes, strict=True):
+        for rows, code in zip(rows_with_value, codes, strict=True):
             smallest = np.full(code.max(initial=-1) + 1, len(table))
             np.minimum.at(smallest, code, joined[rows])
             joined[rows] = smallest[code]
@@ -203,7 +205,7 @@ def _balanced(table: pd.DataFrame, groups: np.ndarray, parts: dict[Split, float]
     """Of many shuffles of the groups, the division whose class counts come nearest to each part's share."""
     counts = _class_counts(table, groups)
     shares = np.array(list(parts.values()))
-    wanted = shares[:, None] * counts.sum(0)  # [parts, classes]
+    wanted_counts = shares[:, None] * counts.sum(0)  # [parts, classes]
     generator, best, least = np.random.default_rng(seed), np.zeros(len(counts), int), np.inf
     for _ in range(_TRIALS):
         order = generator.permutation(len(counts))
@@ -212,7 +214,7 @@ def _balanced(table: pd.DataFrame, groups: np.ndarray, parts: dict[Split, float]
         part = np.empty(len(counts), int)
         part[order] = np.searchsorted(np.cumsum(shares)[:-1], middle)
         counts_of_part = np.stack([counts[part == number].sum(0) for number in range(len(parts))])
-        penalty = np.abs(counts_of_part - wanted).sum() + len(table) * int((counts_of_part.sum(1) == 0).any())
+        penalty = np.abs(counts_of_part - wanted_counts).sum() + len(table) * int((counts_of_part.sum(1) == 0).any())
         if penalty < least:
             best, least = part, penalty
     return np.array(list(parts), object)[best][groups]
@@ -222,12 +224,12 @@ def _dealt(counts: np.ndarray, places: np.ndarray, seed: list[int]) -> np.ndarra
     """A part's number for each group, int [G]: of many ways to deal the groups onto `places` (a part's number each)
     the one whose class counts, [G, C], are shared out most evenly over the places.
     """
-    wanted = np.bincount(places)[:, None] / len(places) * counts.sum(0)  # [parts, classes]
+    wanted_counts = np.bincount(places)[:, None] / len(places) * counts.sum(0)  # [parts, classes]
     generator, best, least = np.random.default_rng(seed), places, np.inf
     for _ in range(_TRIALS):
         part = generator.permutation(places)
-        counts_of_part = np.stack([counts[part == number].sum(0) for number in range(len(wanted))])
-        if (penalty := np.abs(counts_of_part - wanted).sum()) < least:
+        counts_of_part = np.stack([counts[part == number].sum(0) for number in range(len(wanted_counts))])
+        if (penalty := np.abs(counts_of_part - wanted_counts).sum()) < least:
             best, least = part, penalty
     return best
 

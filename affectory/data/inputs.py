@@ -59,7 +59,10 @@ class ModalityInput:
 
 
 def fit_inputs(dataset: Dataset, rows: np.ndarray, preparation: Preparation = FRAMES) -> dict[Modality, ModalityInput]:
-    """Fitted on `rows` (labelled, for whitening); a modality that they all miss is left out."""
+    """How each modality is prepared for a model, fitted on the rows at positions `rows`.
+
+    A modality that none of these rows has is left out. Whitening reads their labels, so each row needs one.
+    """
     inputs = {}
     for modality, sequences in dataset.sequences.items():
         if modality in dataset.modalities and sequences.lengths[rows].any():
@@ -115,7 +118,7 @@ def prepared(sequences: Sequences, fitted: ModalityInput) -> Sequences:
 
 
 def first_frames(sequences: Sequences, most: int) -> Sequences:
-    """At most so many frames of each row."""
+    """The sequences cut to the first `most` frames of each row."""
     if sequences.lengths.max(initial=0) <= most:
         return sequences
     place = np.arange(len(sequences.frames)) - np.repeat(sequences.starts, sequences.lengths)
@@ -168,7 +171,7 @@ def _principal_components(frames: np.ndarray, most: int) -> np.ndarray:
     return centred.T @ vectors[:, kept] / np.sqrt(values[kept]) if wide else vectors[:, kept]
 
 
-def speaker_normalised(dataset: Dataset) -> Dataset:
+def normalised_by_speaker(dataset: Dataset) -> Dataset:
     """Every feature with each speaker's own mean and deviation over all of that speaker's frames removed.
 
     Transductive: a test speaker's unlabelled rows are read. Rows without a speaker count as one speaker; ValueError

@@ -20,8 +20,8 @@ def pad(packed: Tensor, lengths: list[int]) -> Tensor:
     return pad_sequence(list(packed.split(lengths)), batch_first=True)
 
 
-def spread(packed: Tensor, mask: Tensor) -> Tensor:
-    """[U, ...] -> [G, N, ...], or any other form of the mask, zeros where it is False: undoes `x[mask]`."""
+def unpack(packed: Tensor, mask: Tensor) -> Tensor:
+    """The inverse of `x[mask]`: [U, ...] -> [G, N, ...], zeros where `mask` is False; a mask of any shape will do."""
     if packed.shape[0] == mask.numel():
         return packed.view(*mask.shape, *packed.shape[1:])
     return packed.new_zeros(*mask.shape, *packed.shape[1:]).index_put((mask,), packed)

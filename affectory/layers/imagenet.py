@@ -34,11 +34,11 @@ SHORTEST_DIGEST = 8  # hexadecimal digits in a file's name
 
 @dataclass(frozen=True)
 class Backbone:
-    """The values that a network gives a picture, and what remains of its last part, the classifier."""
+    """A torchvision network whose classifier is cut off, or cut short: what it gives is one vector a picture."""
 
-    width: int
-    classifier: str
-    kept: int = 0  # of its layers
+    width: int  # of the vector
+    classifier: str  # the network's attribute that holds the classifier
+    kept: int = 0  # first layers of the classifier that stay
 
 
 BACKBONES: dict[str, Backbone] = {
@@ -65,7 +65,7 @@ def backbone(name: str, weights: Mapping[str, Tensor] | None, seed: int = 0) -> 
 
     from affectory.layers.seeding import seeded
 
-    parts = _of(name)
+    parts = _checked_backbone(name)
     with seeded(seed), torch.device("cpu" if weights is None else "meta"):
         network = get_model(name, weights=None)
     if weights is not None:
@@ -78,7 +78,10 @@ def backbone(name: str, weights: Mapping[str, Tensor] | None, seed: int = 0) -> 
 
 
 def imagenet_weights(name: str) -> tuple[dict[str, Tensor], str]:
-    """The published weights as torchvision names them today, and their file's sha256. Raises WeightsError."""
+    """({parameter name: tensor}, hex sha256 of the file) of the published weights, fetched where they are not there.
+
+    The names are those of today's torchvision. Raises WeightsError.
+    """
     import torch
 
     sha256 = weights_sha256(name)
@@ -93,9 +96,9 @@ def imagenet_weights(name: str) -> tuple[dict[str, Tensor], str]:
 
 
 def weights_sha256(name: str) -> str:
-    """Of the published weights' file, which is fetched where it is not there. Raises WeightsError.
+    """Hex sha256 of the published weights' file, which is fetched where it is not there.
 
-    A file whose sha256 does not begin as its name says is refused, whoever put it there.
+    Raises WeightsError when the file cannot be had, or when its sha256 does not begin as its name says.
     """
     path, digits = _file(name), _digits(name)
     if not path.is_file():
@@ -118,7 +121,7 @@ def as_images(pictures: Tensor) -> Tensor:
     return (images / 255 - mean) / deviation
 
 
-def _of(name: str) -> Backbone:
+def _checked_backbone(name: str) -> Backbone:
     if name not in BACKBONES:
         raise ValueError(f"no backbone {name!r}; there are {sorted(BACKBONES)}")
     return BACKBONES[name]
@@ -128,7 +131,7 @@ def _address(name: str) -> str:
     """Where torchvision says that the weights are published."""
     from torchvision.models import get_model_weights
 
-    _of(name)
+    _checked_backbone(name)
     return get_model_weights(name)["IMAGENET1K_V1"].url
 
 

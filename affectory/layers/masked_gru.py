@@ -29,7 +29,7 @@ class MaskedGRU(nn.Module):
     def over_history(self, x: Tensor, mask: Tensor) -> Tensor:
         """Of the utterances before each: x [G, N, in_features], mask bool [G, N, slots] -> [G, N, slots, width].
 
-        As forward(utterance_windows.history(x, slots), mask), but an utterance is projected once, and not for every
+        As forward(utterance_windows.preceding(x, slots), mask), but an utterance is projected once, and not for every
         history that it is in. What is not masked lies within the dialogue.
         """
         places, sizes = _by_step(mask.flatten(0, -2))

@@ -49,7 +49,10 @@ class ModalityEncoders(nn.Module):
         return torch.cat([encoder.missing() for encoder in self.encoders])  # pyright: ignore[reportCallIssue]
 
     def joint(self, encoded: Tensor, available: Tensor) -> Tensor:
-        """[..., B, M * H]: h of each row under `available` bool [..., B, M], from `encoded` [B, M, H]."""
+        """[..., B, M * H]: each row's encodings side by side, `missing()` where `available` bool [..., B, M] is False.
+
+        `encoded` [B, M, H] is what forward gives.
+        """
         return torch.where(available[..., None], encoded, self.missing()).flatten(-2)
 
     @torch.no_grad()

@@ -1,4 +1,4 @@
-"""Chance that depends on a seed alone."""
+"""Random numbers that depend on a seed alone."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """What is drawn within depends on the seed alone, and the caller's chance is left as it was."""
+    """Within the block torch's CPU generator starts from `seed`; afterwards it goes on as if nothing had been drawn."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         yield

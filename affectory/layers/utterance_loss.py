@@ -15,7 +15,10 @@ UNLABELLED = -100
 def utterance_loss(
     logits: Tensor, labels: Tensor, loss: Loss, *, class_weights: Tensor | None = None, focal_gamma: float = 2.5
 ) -> Tensor:
-    r"""Of logits [G, N, C] and labels int64 [G, N], UNLABELLED in padding and where nobody has labelled.
+    r"""The loss, a scalar, of logits [G, N, C] for labels int64 [G, N].
+
+    Labels are UNLABELLED in padding and where no label is known; such utterances do not count. ValueError for
+    class_weighted without `class_weights`.
 
     cross_entropy   the mean over utterances, as the paper of MMGCN has it
     class_weighted  the mean weighted by `class_weights` [C], as its code has it for IEMOCAP

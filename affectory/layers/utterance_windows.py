@@ -11,6 +11,6 @@ def windows(x: Tensor, *, past: int, future: int) -> Tensor:
     return F.pad(x, (0, 0, past, future)).unfold(1, past + 1 + future, 1).transpose(2, 3)
 
 
-def history(x: Tensor, slots: int) -> Tensor:
-    """[G, N, D] -> [G, N, slots, D]: the utterances before each, the last one last, zeros before the first."""
+def preceding(x: Tensor, slots: int) -> Tensor:
+    """[G, N, D] -> [G, N, slots, D]: the `slots` utterances before each, nearest last, zeros where there is none."""
     return windows(x, past=slots, future=0)[:, :, :-1]

@@ -32,14 +32,11 @@ _STATISTICS = ("mean", "std", "projection")  # of each modality's features: kept
 
 @dataclass(frozen=True)
 class Prediction:
-    """`probabilities` float32 [N, C] in the order of the model's classes; the modalities each row's rest on.
+    """What a model says of N rows. It has classes or dimensions, never both: the other array has no columns."""
 
-    `values` float32 [N, V] in the order of its dimensions: a model has classes or dimensions, never both.
-    """
-
-    probabilities: np.ndarray
-    modalities_used: list[Condition]  # str() of one is "{a,v}"
-    values: np.ndarray
+    probabilities: np.ndarray  # float32 [N, C], in the order of the model's classes
+    modalities_used: list[Condition]  # of each row, what its prediction rests on; str() of one is "{a,v}"
+    values: np.ndarray  # float32 [N, V], in the order of the model's dimensions and in the units of its labels
 
     @property
     def numbers(self) -> np.ndarray:
@@ -72,13 +69,18 @@ class DeployedModel:
         dialogues: Sequence[str] | None = None,
         speakers: Sequence[str] | None = None,
     ) -> Prediction:
-        """What N rows are predicted to be; it depends on no other rows, or on those of their dialogue alone.
+        """The prediction of N rows.
 
-        The rows of a dialogue are given in the order in which they were said; `dialogues` and `speakers` are empty
-        where unknown: a row by itself, and one and the same speaker. Only models of conversations read them. `features`
-        holds a list of N arrays [T, D] a modality, None (or T = 0) where a row misses it; a modality may be left out
-        altogether. ValueError, naming the row, what was expected and what came: another width, an unknown modality or
-        feature set (`feature_sets` says which the caller used), a value that is not finite, no modality.
+        `features` holds for each modality a list of N arrays [T, D], None (or T = 0) where a row misses it; a modality
+        may be left out altogether. `feature_sets` names the sets that the caller used, to be checked against the
+        model's.
+
+        Only models of conversations read `dialogues` and `speakers`, a name a row. Rows of one dialogue come in the
+        order in which they were said, and their predictions depend on one another; with any other model a row's
+        depends on that row alone. An empty dialogue is a row by itself; rows with an empty speaker share one speaker.
+
+        ValueError, naming the row, what was expected and what came: another width, an unknown modality or feature set,
+        a value that is not finite, a row without any modality.
         """
         self._check_names(features, feature_sets or {})
         n_rows = max((len(rows) for rows in features.values()), default=0)
@@ -93,12 +95,12 @@ class DeployedModel:
         labels = np.full(n_rows, -1)
         data = PackedFeatures(sequences, labels, self.inputs, dialogues=dialogues, speakers=speakers)
         logits = logits_under(self.model, data, np.arange(n_rows), under=None)[0]
-        used = [Condition(m for m in rows if rows[m][row] is not None) for row in range(n_rows)]
+        modalities_used = [Condition(m for m in rows if rows[m][row] is not None) for row in range(n_rows)]
         nothing = np.zeros((n_rows, 0), np.float32)
         if self.dimensions:
-            return Prediction(nothing, used, logits)
-        temperatures = torch.tensor([[self.temperatures.get(condition, 1.0)] for condition in used])
-        return Prediction((torch.from_numpy(logits) / temperatures).softmax(-1).numpy(), used, nothing)
+            return Prediction(nothing, modalities_used, logits)
+        temperatures = torch.tensor([[self.temperatures.get(condition, 1.0)] for condition in modalities_used])
+        return Prediction((torch.from_numpy(logits) / temperatures).softmax(-1).numpy(), modalities_used, nothing)
 
     def _check_names(self, features: Mapping[Modality, Sequence[Any]], feature_sets: Mapping[Modality, str]) -> None:
         for modality, rows in features.items():

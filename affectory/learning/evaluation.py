@@ -34,7 +34,10 @@ def logits_under(model: Model, data: PackedFeatures, rows: np.ndarray, under: Se
 
 
 def with_context(model: Model, data: PackedFeatures, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The rows that the model has to read to score `rows`, int64 [m], and where among them these are, int64 [n]."""
+    """(positions int64 [m] that the model has to read to score `rows`, places int64 [n] of `rows` among them).
+
+    A model of whole dialogues reads all rows of the dialogues that `rows` are in, any other just `rows`.
+    """
     if not model.whole_dialogues or not len(rows):
         return rows, np.arange(len(rows))
     rows_to_read = np.concatenate(data.dialogues_of(rows))
@@ -74,10 +77,14 @@ def _dialogues_together(data: PackedFeatures, rows: np.ndarray) -> list[np.ndarr
     return np.split(order, starts[np.flatnonzero(np.diff(batch)) + 1])
 
 
-def score(
+def scores_under(
     model: Model, data: PackedFeatures, rows: np.ndarray, under: Sequence[Condition], metric: str
 ) -> dict[Condition, float]:
-    """A metric of CLASSIFICATION, or `ccc` (mean_ccc), under each condition that some row can be tested under."""
+    """condition -> value of a metric on the labelled rows at positions `rows`.
+
+    `metric` is one of CLASSIFICATION, or `ccc` for mean_ccc. A condition that no row can be tested under (see
+    conditions.rows_under) is left out.
+    """
     logits = logits_under(model, data, rows, under)
     predicted = logits if metric == "ccc" else logits.argmax(-1)
     measure = metrics.mean_ccc if metric == "ccc" else metrics.CLASSIFICATION[metric]

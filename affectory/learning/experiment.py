@@ -20,7 +20,7 @@ from affectory.data.inputs import ModalityInput, Preparation, fit_inputs
 from affectory.learning.calibration import fit_temperatures
 from affectory.learning.deployed import DeployedModel, save_deployed
 from affectory.learning.evaluation import logits_under
-from affectory.learning.training import NOTHING, Callback, Fit, fit
+from affectory.learning.training import NO_ROWS, Callback, Fit, fit
 from affectory.models import FAMILIES
 from affectory.models.family import Begins, LearnsFrom, Model
 from affectory.vocabulary import Condition, Modality, Split, conditions
@@ -49,7 +49,10 @@ class Fold:
         return self.dataset.rows(Split.TEST)
 
     def packed(self, preparation: Preparation, *, with_val: bool = False) -> tuple[Inputs, PackedFeatures]:
-        """What was fitted on the training rows (and those of val), and all rows prepared by it."""
+        """(inputs fitted on the training rows, all rows prepared by them), made once for each way of preparing.
+
+        `with_val`: fitted on the validation rows too, for a refit.
+        """
         key = (preparation, with_val)
         if key not in self._packed:
             rows = np.concatenate([self.train, self.val]) if with_val else self.train
@@ -73,7 +76,7 @@ class Trained:
     temperatures: dict[Condition, float]  # fitted on validation, before any refit
 
     def save(self, folder: Path) -> None:
-        """As affectory.learning.deployed reads it."""
+        """Write the model into `folder`, for affectory.learning.deployed.load_deployed to read."""
         save_deployed(
             folder,
             self.family,
@@ -87,7 +90,7 @@ class Trained:
 
     @classmethod
     def from_deployed(cls, deployed: DeployedModel, fold: Fold) -> Trained:
-        """A model that was saved, on the fold's rows; its fit is not known any more."""
+        """A model that was saved, with the fold's rows prepared for it; how it was fitted is not known any more."""
         data = PackedFeatures.from_dataset(fold.dataset, deployed.inputs, fold.device)
         model = deployed.model.to(fold.device)
         unknown = Fit({}, 0, float("nan"), [])
@@ -113,7 +116,7 @@ def train_experiment(
     teacher: Model | None = None,
     callbacks: Sequence[Callback] = (),
     checkpoint: Path | None = None,
-    watched: np.ndarray = NOTHING,
+    watched: np.ndarray = NO_ROWS,
 ) -> Trained:
     """Train on the fold's train part, select and calibrate on its val part; the test part is not looked at.
 

@@ -14,7 +14,7 @@ import torch
 from affectory.data.batches import PackedFeatures
 from affectory.data.dataset import Dataset, dialogue_numbers
 from affectory.data.inputs import ModalityInput
-from affectory.layers.dialogues import spread
+from affectory.layers.dialogues import unpack
 from affectory.models.family import Model
 from affectory.models.mmgcn import Mmgcn
 from affectory.models.over_dialogues import OverDialogues, side_by_side
@@ -57,7 +57,7 @@ def _adjacency(model: OverDialogues, network: Mmgcn, data: PackedFeatures) -> np
     model.to(data.device).eval()
     batch = data.batch(np.arange(len(data)))
     order, x, mask, speakers = side_by_side(batch)  # the rows' own order: they are one dialogue
-    present = spread(batch.present[order], mask)
+    present = unpack(batch.present[order], mask)
     nodes = network.nodes(x, mask, speakers, present)
     return network.graph_of(nodes, mask, present[mask].T).adjacency(0).numpy()
 

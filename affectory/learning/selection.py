@@ -24,7 +24,7 @@ def selected_on(schedule: Schedule, score: float) -> Literal["val", "nothing"]:
     return "val" if schedule.keep == "best" and isfinite(score) else "nothing"
 
 
-def fingerprint(
+def training_fingerprint(
     family: str,
     name: str,
     config: Any,

@@ -23,7 +23,11 @@ RATES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
 
 
 def sweep(trained: Trained, dataset: Dataset, rows: np.ndarray, *, seed: int) -> pd.DataFrame:
-    """kind, rate, metric, value of the model on `rows` for both kinds and every rate; the seed decides what goes."""
+    """Table (kind, rate, metric, value): each metric of CLASSIFICATION on `rows` as ever more is dropped at random.
+
+    `kind` is MODALITIES_MISSING, whole modalities, or FRAMES_MISSING, single frames; `rate`, of RATES, is the
+    probability that one is dropped. `seed` decides which are.
+    """
     kinds = {
         MODALITIES_MISSING: _without_modalities(trained, rows, seed),
         FRAMES_MISSING: _without_frames(trained, dataset, rows, seed),

@@ -14,13 +14,13 @@ from torch import Tensor, nn
 
 from affectory.data.batches import PackedFeatures
 from affectory.data.conditions import condition_masks, draw_available, training_conditions
-from affectory.learning.evaluation import logits_under, score
+from affectory.learning.evaluation import logits_under, scores_under
 from affectory.models.family import Model, Schedule
 from affectory.results.metrics import CLASSIFICATION
 from affectory.vocabulary import Condition
 
 WATCHED = "watched"  # begins the names of what is only looked at
-NOTHING = np.zeros(0, np.int64)
+NO_ROWS = np.zeros(0, np.int64)
 Callback = Callable[[int, dict[str, float]], None]  # epoch counted from 1, and what was measured
 _PATIENCE = 3.0  # so many times the usual pause for each second that saving took: VGG16's checkpoint is 2 GB
 _POOL_BATCHES = 8  # of so many batches the rows are sorted by length, which leaves little padding and enough chance
@@ -52,7 +52,7 @@ def fit(
     epochs: int | None = None,
     checkpoint: Path | None = None,
     checkpoint_every_s: float = 10.0,
-    watched: np.ndarray = NOTHING,
+    watched: np.ndarray = NO_ROWS,
 ) -> Fit:
     """Train on the rows `train`, select on the rows `val` (positions in `data`), leave the model with the best weights.
 
@@ -202,12 +202,10 @@ def _validated(
     model: Model, data: PackedFeatures, val: np.ndarray, under: Iterable[Condition], metric: str
 ) -> dict[str, float]:
     """val/<metric>/<keys> of each condition and their mean, val/score, which selects."""
-    scores = score(model, data, val, tuple(under), metric) if len(val) else {}
+    scores = scores_under(model, data, val, tuple(under), metric) if len(val) else {}
     if not scores:
         return {}
-    by_keys = {
-        f"val/{metric}/{str(condition).strip('{}').replace(',', '')}": value for condition, value in scores.items()
-    }
+    by_keys = {f"val/{metric}/{condition.keys}": value for condition, value in scores.items()}
     return {**by_keys, "val/score": float(np.mean(list(by_keys.values())))}
 
 

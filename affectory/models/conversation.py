@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from affectory.data.inputs import STATISTICS, ModalityInput, Preparation
 from affectory.layers.bilstm import DialogueLSTM
-from affectory.layers.dialogues import lengths_of, order_of_appearance, spread
+from affectory.layers.dialogues import lengths_of, order_of_appearance, unpack
 from affectory.layers.dropout import DropoutReLU
 from affectory.layers.erc.bc_lstm import BcLSTM
 from affectory.layers.erc.cmn import CMN
@@ -120,15 +120,15 @@ class Conversation(nn.Module):
         """Logits [G, N, C], zeros in the padding; arguments as of Mmgcn."""
         present_rows = present[mask]  # [U, M]
         parts = [
-            spread(x[modality][mask & present[..., column]], present_rows[:, column])
+            unpack(x[modality][mask & present[..., column]], present_rows[:, column])
             for column, modality in enumerate(self.modalities)
         ]  # M of [U, D_m]
         if isinstance(self.layer, _Context):
             order = order_of_appearance(speakers, mask)
-            h = self.layer(spread(torch.cat(parts, -1), mask), mask, order)[mask]
+            h = self.layer(unpack(torch.cat(parts, -1), mask), mask, order)[mask]
         else:
             h = self.layer(parts, lengths_of(mask), present_rows.T)
-        return spread(self.classifier(h), mask)
+        return unpack(self.classifier(h), mask)
 
     def loss(self, logits: Tensor, labels: Tensor, class_weights: Tensor | None = None) -> Tensor:
         return utterance_loss(logits, labels, self.config.loss, class_weights=class_weights)

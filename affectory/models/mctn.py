@@ -62,13 +62,16 @@ class Config:
     output_penalty: float = 0.01  # 0.01: squared norm of the last layer's weights
 
 
-def condition_of(config: Config) -> Condition:
-    """What the experiment's model reads; it can be built where missing_conditions(modalities) has this condition."""
+def source_condition(config: Config) -> Condition:
+    """The modalities that the experiment's model reads: its sources.
+
+    The model can be built from inputs whose missing_conditions have this condition.
+    """
     return Condition.parse(",".join(config.condition))
 
 
 def _rows(schedule: Schedule, **changes: Any) -> dict[str, Config]:
-    keys = ("".join(modality.key for modality in MODALITIES if modality in key) for key in missing_conditions())
+    keys = [condition.keys for condition in missing_conditions()]
     return {f"mctn_{key}": Config(condition=key, schedule=schedule, **changes) for key in keys}
 
 
@@ -81,9 +84,9 @@ def build(
 ) -> Mctn:
     """A new model; the same seed gives the same weights. ValueError where `inputs` leave nothing to translate into."""
     possible = missing_conditions(inputs)
-    if condition_of(config) not in possible:
+    if source_condition(config) not in possible:
         raise ValueError(
-            f"mctn of condition {condition_of(config)}: expected a missing condition of the modalities "
+            f"mctn of condition {source_condition(config)}: expected a missing condition of the modalities "
             f"{', '.join(inputs)}, one of {', '.join(map(str, possible)) or 'none'}"
         )
     with seeded(seed):
@@ -100,7 +103,7 @@ class Mctn(nn.Module):
         self.training_conditions = config.training_conditions
         self.config = config
         modalities = [modality for modality in MODALITIES if modality in inputs]
-        self.sources = [modality for modality in modalities if modality in condition_of(config)]
+        self.sources = [modality for modality in modalities if modality in source_condition(config)]
         self.targets = [modality for modality in modalities if modality not in self.sources]
         self.columns = {modality: column for column, modality in enumerate(modalities)}
         self.steps = 1 if all(inputs[modality].single_frame for modality in modalities) else config.max_steps
@@ -150,14 +153,16 @@ class Mctn(nn.Module):
         """[..., B, S, H]: the sum of P x over the sources that `available` bool [..., B, sources] leaves."""
         projected = (self.into[source.value](frames[source]) for source in self.sources)  # [B, S, H] each
         masks = available[..., None, None].unbind(-3)  # [..., B, 1, 1] each
-        return _total(torch.where(mask, read, 0.0) for read, mask in zip(projected, masks, strict=True))
+        return _total(
+            torch.where(mask, source_states, 0.0) for source_states, mask in zip(projected, masks, strict=True)
+        )
 
-    def _encoded(self, read: Tensor) -> list[Tensor]:
+    def _encoded(self, states: Tensor) -> list[Tensor]:
         """E [B, S, H] of each level; a level encodes what the one before made."""
         encoded = []
         for encoder in self.encoders:
-            read = encoder(read)
-            encoded.append(read)
+            states = encoder(states)
+            encoded.append(states)
         return encoded
 
     def _emitted(self, modality: Modality, states: Tensor) -> Tensor:
@@ -171,8 +176,8 @@ class SummedBiLSTM(nn.Module):
         super().__init__()
         self.lstm = nn.LSTM(width, width, batch_first=True, bidirectional=True)
 
-    def forward(self, read: Tensor) -> Tensor:
-        return self.lstm(read)[0].unflatten(-1, (2, -1)).sum(-2)
+    def forward(self, steps: Tensor) -> Tensor:
+        return self.lstm(steps)[0].unflatten(-1, (2, -1)).sum(-2)
 
 
 class AttentionDecoder(nn.Module):

@@ -32,7 +32,7 @@ from affectory.data.inputs import STATISTICS, ModalityInput, Preparation
 from affectory.layers.bilstm import DialogueLSTM
 from affectory.layers.deep_gcn import DeepGCN
 from affectory.layers.dialogue_graph import DialogueGraph, dialogue_graph
-from affectory.layers.dialogues import lengths_of, order_of_appearance, spread
+from affectory.layers.dialogues import lengths_of, order_of_appearance, unpack
 from affectory.layers.dropout import Dropout, DropoutReLU
 from affectory.layers.utterance_loss import Loss, utterance_loss
 from affectory.models.family import Family, Schedule
@@ -157,14 +157,14 @@ class Mmgcn(nn.Module):
         nodes = self.dropout(nodes)
         states = self.graph(nodes, graph, present_rows)  # [M, U, graph_width]
         joint = torch.cat([*nodes, *states], -1)  # [U, M * H + M * graph_width]
-        return spread(self.classifier(self.relu(joint)), mask)
+        return unpack(self.classifier(self.relu(joint)), mask)
 
     def nodes(self, x: Mapping[Modality, Tensor], mask: Tensor, speakers: Tensor, present: Tensor) -> Tensor:
         """[M, U, H]: every utterance as each of its modalities, zeros where it has not got the modality."""
         columns, present_rows = [], present[mask]  # [U, M]
         for column, (modality, encoder) in enumerate(zip(self.modalities, self.encoders, strict=True)):
             encoded = encoder(x[modality][mask & present[..., column]])
-            encoded = spread(encoded, present_rows[:, column])  # [U, H]
+            encoded = unpack(encoded, present_rows[:, column])  # [U, H]
             if modality is Modality.TEXTUAL and self.context is not None:
                 encoded = self.context(encoded, lengths_of(mask))
             columns.append(encoded)

@@ -90,7 +90,10 @@ class OfDimensions(nn.Module):
         self.register_buffer("highest", scales[:, 1].clone())
 
     def begin(self, labels: Tensor) -> None:
-        """Where labels [n, V] lie beyond SCALES, the scale is from the smallest to the largest of them."""
+        """Load pretrained weights, and fit the scale of each dimension to the training labels [n, V] (NaN = unknown).
+
+        A dimension has the scale of SCALES, or, where a label lies outside, from the smallest to the largest label.
+        """
         self.pretrain()
         labels = labels.to(self.lowest.device)
         lowest = torch.where(labels.isfinite(), labels, torch.inf).amin(0)
@@ -117,7 +120,7 @@ class OfDimensions(nn.Module):
 
 
 def only_input(inputs: Mapping[Modality, ModalityInput], modality: Modality, family: str) -> ModalityInput:
-    """That of the one modality which the family reads; ValueError where others are there, or it is not."""
+    """The input of the one modality that the family reads; ValueError unless `inputs` holds just that modality."""
     if set(inputs) != {modality}:
         received = ", ".join(f"{m.value} ({fitted.feature_set})" for m, fitted in inputs.items())
         raise ValueError(f"{family} reads one {modality.value} feature set, came {received or 'none'}")

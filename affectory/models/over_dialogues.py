@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from affectory.data.batches import Batch
 from affectory.data.inputs import ModalityInput
-from affectory.layers.dialogues import spread, valid_steps
+from affectory.layers.dialogues import unpack, valid_steps
 from affectory.layers.seeding import seeded
 from affectory.layers.utterance_loss import UNLABELLED, inverse_shares
 from affectory.vocabulary import Modality
@@ -47,7 +47,7 @@ class OverDialogues(nn.Module):
 
     def logits_under(self, batch: Batch, available: Tensor) -> Tensor:
         order, x, mask, speakers = side_by_side(batch)
-        ways = [self.network(x, mask, speakers, spread(held_rows[order], mask))[mask] for held_rows in available]
+        ways = [self.network(x, mask, speakers, unpack(held_rows[order], mask))[mask] for held_rows in available]
         return torch.stack(ways)[:, order.argsort()]
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
@@ -61,8 +61,8 @@ def side_by_side(batch: Batch) -> tuple[Tensor, dict[Modality, Tensor], Tensor, 
     order = _in_order(batch)
     _, counts = batch.dialogue[order].unique_consecutive(return_counts=True)
     mask = valid_steps(counts.tolist(), batch.dialogue.device)
-    x = {modality: spread(frames[order, 0], mask) for modality, frames in batch.frames.items()}
-    return order, x, mask, spread(batch.speaker[order], mask)
+    x = {modality: unpack(frames[order, 0], mask) for modality, frames in batch.frames.items()}
+    return order, x, mask, unpack(batch.speaker[order], mask)
 
 
 def _in_order(batch: Batch) -> Tensor:

@@ -13,6 +13,11 @@ def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     return [dict(zip(frame.columns, row, strict=True)) for row in frame.itertuples(index=False, name=None)]
 
 
+def records_or_none(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows as dictionaries, None where a value is missing (None, NaN, NaT)."""
+    return records(frame.astype(object).where(frame.notna(), None))
+
+
 def where(frame: pd.DataFrame, **values: object) -> pd.DataFrame:
     """The rows whose named columns have these values."""
     chosen = pd.Series(True, index=frame.index, dtype=bool)

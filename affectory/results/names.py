@@ -69,12 +69,15 @@ class Names(Mapping[str, Name]):
         return hash(tuple(self._names.items()))
 
     def title(self, experiment: str) -> str:
+        """What a table's row is called."""
         return self._names[experiment].title if experiment in self._names else experiment
 
     def short(self, experiment: str) -> str:
+        """The short title, else the title: for a figure or a terminal."""
         return (self._names[experiment].short if experiment in self._names else "") or self.title(experiment)
 
     def in_words(self, experiment: str) -> str:
+        """The name within a sentence, with its article; else the title."""
         return (self._names[experiment].in_words if experiment in self._names else "") or self.title(experiment)
 
     def meanings(self, experiments: Iterable[str]) -> list[tuple[str, str]]:
@@ -92,10 +95,12 @@ NO_NAMES = Names()
 
 
 def metric_title(metric: str) -> str:
+    """`Weighted F1` of `weighted_f1`; a metric without a title is called as it is."""
     return METRIC_TITLES.get(metric, metric)
 
 
 def condition_title(condition: str) -> str:
+    """`Average` of the mean over the missing conditions; any other condition as it is written, `{a,v}`."""
     return "Average" if condition == AVERAGE else condition
 
 

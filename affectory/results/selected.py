@@ -21,9 +21,11 @@ def selection_note(results: pd.DataFrame, names: Names = NO_NAMES) -> str:
     """
     if "selected_on" not in results:
         return ""
-    kept = results.loc[(results["metric"] != VAL_CCC) & ~results["metric"].astype(str).str.endswith(ON_TEST)]
+    of_kept_epoch = results.loc[(results["metric"] != VAL_CCC) & ~results["metric"].astype(str).str.endswith(ON_TEST)]
     selected: dict[str, set[str]] = {}
-    for experiment, part in zip(kept["experiment"], kept["selected_on"].fillna("").astype(str), strict=True):
+    for experiment, part in zip(
+        of_kept_epoch["experiment"], of_kept_epoch["selected_on"].fillna("").astype(str), strict=True
+    ):
         if part:
             selected.setdefault(experiment, set()).add(part)
     if not selected:

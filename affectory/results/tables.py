@@ -45,7 +45,9 @@ class Difference:
 
 
 def values_by_run(results: pd.DataFrame, metrics: Sequence[str]) -> dict[tuple[str, str], Runs]:
-    """(metric, experiment) -> (fold, seed) -> condition -> value; `average` where all missing conditions are there.
+    """(metric, experiment) -> (fold, seed) -> condition -> value.
+
+    A run has `average` too, the mean over the missing conditions, where it has a value under each of them.
 
     `results` holds one corpus and one family; raises ValueError when one cell has two values.
     """
@@ -124,7 +126,7 @@ def paired_difference(
 
 
 def tested_modalities(results: pd.DataFrame) -> list[Modality]:
-    """Every modality that some condition of the results gives the model."""
+    """The modalities that at least one condition of `results` gives the model, in canonical order."""
     names = {name for name in results["condition"].astype(str) if name.lower() != AVERAGE}
     tested = {modality for name in names for modality in Condition.parse(name)}
     return [modality for modality in MODALITIES if modality in tested]
@@ -150,7 +152,7 @@ def runs_phrase(results: pd.DataFrame) -> str:
 
 
 def repeated(table: pd.DataFrame) -> bool:
-    """Whether a conditions table has a deviation anywhere."""
+    """Whether any mean of a conditions table is over several runs, so that it has a deviation."""
     return any(runs > 1 for runs in table["runs"])
 
 

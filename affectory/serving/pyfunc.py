@@ -71,7 +71,7 @@ def predict(deployed: DeployedModel, rows: pd.DataFrame) -> pd.DataFrame:
     output = pd.DataFrame(prediction.numbers, index=rows.index, columns=deployed.columns)
     if deployed.classes:
         output.insert(0, "emotion", [deployed.classes[best] for best in prediction.probabilities.argmax(axis=1)])
-    output["modalities_used"] = [str(used).strip("{}") for used in prediction.modalities_used]
+    output["modalities_used"] = [str(condition).strip("{}") for condition in prediction.modalities_used]
     return output
 
 
@@ -81,7 +81,7 @@ def read_rows(rows: pd.DataFrame, inputs: Mapping[Modality, ModalityInput]) -> d
     if not present_columns:
         raise ValueError(f"expected at least one of the columns {', '.join(inputs)}, got {list(rows.columns)}")
     features = {
-        modality: [read_frames(cell, f"row {row}, {modality}") for row, cell in enumerate(rows[modality])]
+        modality: [frames_of_cell(cell, f"row {row}, {modality}") for row, cell in enumerate(rows[modality])]
         for modality in present_columns
     }
     sets_of_rows = rows[FEATURE_SETS] if FEATURE_SETS in rows else [None] * len(rows)
@@ -104,7 +104,7 @@ def is_missing(cell: object) -> bool:
     return cell is None or cell is pd.NA or (isinstance(cell, float) and np.isnan(cell))
 
 
-def read_frames(cell: object, item: str) -> np.ndarray | None:
+def frames_of_cell(cell: object, item: str) -> np.ndarray | None:
     """[T, D] from nested lists or arrays, whose numbers and width the model checks; None where missing."""
     if is_missing(cell):
         return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import tempfile
 from importlib.metadata import version
@@ -17,6 +16,7 @@ from mlflow.models import Model
 
 import affectory
 from affectory.learning.deployed import DeployedModel, load_deployed
+from affectory.refusals import without_secrets
 from affectory.serving.pyfunc import DEPLOYED, input_example, signature
 
 REQUIRED = ("mlflow", "numpy", "pandas", "safetensors", "torch")
@@ -128,4 +128,4 @@ def _not_found(model_uri: str, tracking_uri: str, error: Exception) -> str:
         models = MlflowClient().search_registered_models(max_results=50)
         names = [f"models:/{model.name}@{alias}" for model in models for alias in sorted(model.aliases)]
         message += f"; the registry holds {', '.join(names) or 'no model yet'}"
-    return re.sub(r"(?<=://)[^/@\s]+@", "", message)
+    return without_secrets(message)

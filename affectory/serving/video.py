@@ -34,7 +34,7 @@ class ScoringError(ValueError):
     """The video cannot be scored with this model; the message says what was expected, what came and the remedy."""
 
 
-def score(
+def score_video(
     video: Path,
     deployed: DeployedModel,
     *,
@@ -43,11 +43,16 @@ def score(
     timeout_s: float = 120.0,
     on_progress: OnProgress = lambda what, done, total: None,
 ) -> pd.DataFrame:
-    """One row an utterance that voice activity finds, in time order, given what is said in the video (`cues`).
+    """Score a raw video: one row an utterance that voice activity finds, in time order.
 
-    Columns: start_s, end_s, transcript (or None), emotion, p_<class>..., modalities_used (`a,v`), missing (a dict from
-    modality to `reason: sentence`). A row without any modality has no emotion (None) and no probabilities (NaN). A
-    model of dimensions gives valence and arousal in the place of emotion and probabilities.
+    `cues` is what is said and when, where a transcript is known. `workers` processes extract features, 0: one a CPU
+    core; `timeout_s` is for probing, and for each piece of extraction. `on_progress(what, done, total)` is told of each
+    step.
+
+    Columns of the table: start_s, end_s, transcript (or None), emotion, p_<class>..., modalities_used (`a,v`), missing
+    (a dict from modality to `reason: sentence`). A row without any modality has no emotion (None) and no probabilities
+    (NaN). A model of dimensions gives valence and arousal in the place of emotion and probabilities.
+
     Raises MediaError (a refused file), TranscriptError and ScoringError.
     """
     sets, unavailable = extractors(deployed.inputs)
@@ -77,9 +82,9 @@ def score(
 
 
 def extractors(inputs: Mapping[Modality, ModalityInput]) -> tuple[dict[Modality, FeatureSet], dict[Modality, str]]:
-    """The feature sets that the model was trained on, and why others cannot be computed here as they were then.
+    """({modality: feature set that computes what the model was trained on}, {modality: why that is not possible}).
 
-    Another version's numbers are never passed for the trained ones: that modality counts as missing.
+    Another version of a feature set is never passed for the trained one: that modality counts as missing.
     """
     sets: dict[Modality, FeatureSet] = {}
     unavailable: dict[Modality, str] = {}

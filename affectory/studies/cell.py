@@ -19,7 +19,7 @@ import pandas as pd
 import torch
 
 from affectory.data.conditions import rows_under
-from affectory.data.dataset import load_dataset, shuffled_labels, shuffled_order, strangers
+from affectory.data.dataset import load_dataset, with_shuffled_company, with_shuffled_labels, with_shuffled_order
 from affectory.learning.deployed import load_deployed
 from affectory.learning.dimension_evaluation import evaluate_dimensions
 from affectory.learning.evaluation import evaluate
@@ -27,7 +27,7 @@ from affectory.learning.experiment import Fold, Trained, train_experiment
 from affectory.learning.linear_svm import evaluate_linear_svm
 from affectory.learning.selection import selected_on
 from affectory.learning.sweeps import sweep
-from affectory.learning.training import NOTHING, WATCHED
+from affectory.learning.training import NO_ROWS, WATCHED
 from affectory.models.family import Model
 from affectory.results.metrics import CLASSIFICATION
 from affectory.results.names import ON_TEST
@@ -122,7 +122,7 @@ def _run_training(cell: Cell, training: Training, fold: Fold, models: dict[str, 
 def _shuffled(what: str, fold: Fold, seed: int) -> Fold:
     if not what:
         return fold
-    shuffle = {"order": shuffled_order, "company": strangers, "labels": shuffled_labels}[what]
+    shuffle = {"order": with_shuffled_order, "company": with_shuffled_company, "labels": with_shuffled_labels}[what]
     return Fold(shuffle(fold.dataset, seed), fold.device)
 
 
@@ -141,7 +141,7 @@ def _train(cell: Cell, training: Training, fold: Fold, models: Mapping[str, Mode
         seed=cell.seed,
         teacher=models.get(training.teacher),
         checkpoint=cell.results / f"{fingerprint}.pt" if fingerprint else None,
-        watched=_tested(fold, _conditions_of(only, learned)[-1:]) if is_watched else NOTHING,
+        watched=_tested(fold, _conditions_of(only, learned)[-1:]) if is_watched else NO_ROWS,
     )
 
 

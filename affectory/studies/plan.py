@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from affectory.data.dataset import Dataset
-from affectory.learning.selection import fingerprint
+from affectory.learning.selection import training_fingerprint
 from affectory.models import FAMILIES
 from affectory.results.names import SPEAKER_NORMALISED
 from affectory.studies.study import LINEAR_SVM, Row, Study
@@ -184,7 +184,7 @@ def places_of(
                         seed=seed,
                         training=training,
                         suffix=suffix,
-                        fingerprint=fingerprint(
+                        fingerprint=training_fingerprint(
                             training.family,
                             training.name,
                             training.config,

@@ -4,7 +4,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from affectory.data.dataset import load_dataset, save_dataset, shuffled_labels, shuffled_order, strangers
+from affectory.data.dataset import (
+    load_dataset,
+    save_dataset,
+    with_shuffled_company,
+    with_shuffled_labels,
+    with_shuffled_order,
+)
 from affectory.vocabulary import Condition, Modality
 from tests.fixtures.datasets import small_dataset
 
@@ -67,7 +73,7 @@ def test_labels_outside_the_classes_are_refused():
 
 def test_a_shuffled_order_stays_within_each_dialogue_and_moves_all_of_a_row():
     dataset = small_dataset(48)
-    shuffled = shuffled_order(dataset, seed=1)
+    shuffled = with_shuffled_order(dataset, seed=1)
     assert shuffled.dialogues == dataset.dialogues  # so that no row has left its dialogue
     assert shuffled.utterance_ids != dataset.utterance_ids
     assert sorted(shuffled.utterance_ids) == sorted(dataset.utterance_ids)
@@ -82,7 +88,7 @@ def test_a_shuffled_order_stays_within_each_dialogue_and_moves_all_of_a_row():
 
 def test_strangers_come_from_other_dialogues_of_the_same_part():
     dataset = small_dataset(48)
-    dealt = strangers(dataset, seed=1)
+    dealt = with_shuffled_company(dataset, seed=1)
     assert (dealt.dialogues, dealt.speakers, dealt.splits) == (dataset.dialogues, dataset.speakers, dataset.splits)
     place = {name: row for row, name in enumerate(dataset.utterance_ids)}
     before = np.array([place[name] for name in dealt.utterance_ids])
@@ -95,12 +101,12 @@ def test_strangers_come_from_other_dialogues_of_the_same_part():
 
 def test_an_utterance_without_a_dialogue_keeps_its_place():
     dataset = replace(small_dataset(), dialogues=[""] * 24)
-    assert shuffled_order(dataset, seed=1).utterance_ids == dataset.utterance_ids
+    assert with_shuffled_order(dataset, seed=1).utterance_ids == dataset.utterance_ids
 
 
 def test_only_the_labels_of_training_rows_are_shuffled_and_as_many_of_each_are_left():
     dataset = small_dataset(48)
-    shuffled = shuffled_labels(dataset, seed=0)
+    shuffled = with_shuffled_labels(dataset, seed=0)
     train = dataset.rows("train")
     others = np.setdiff1d(np.arange(48), train)
     assert (shuffled.labels[others] == dataset.labels[others]).all()

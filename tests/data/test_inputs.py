@@ -13,8 +13,8 @@ from affectory.data.inputs import (
     Preparation,
     first_frames,
     fit_inputs,
+    normalised_by_speaker,
     prepared,
-    speaker_normalised,
     statistics,
     within_class_whitening,
 )
@@ -173,7 +173,7 @@ def test_a_whitened_frame_is_cut_where_it_lies_far_out():
 
 
 def test_each_speaker_is_left_with_mean_zero_and_deviation_one():
-    dataset = speaker_normalised(small_dataset(24, missing={1: [A]}))
+    dataset = normalised_by_speaker(small_dataset(24, missing={1: [A]}))
     speakers = np.array(dataset.speakers)
     for sequences in dataset.sequences.values():
         for speaker in np.unique(speakers):
@@ -189,14 +189,14 @@ def test_a_speakers_own_offset_and_loudness_are_gone():
     moved = dataset.sequences[A].frames.copy()
     moved[rows] = 3.0 * moved[rows] - 40.0
     other = replace(dataset, sequences={**dataset.sequences, A: replace(dataset.sequences[A], frames=moved)})
-    first, second = speaker_normalised(dataset), speaker_normalised(other)
+    first, second = normalised_by_speaker(dataset), normalised_by_speaker(other)
     np.testing.assert_allclose(first.sequences[A].frames, second.sequences[A].frames, atol=1e-4)
 
 
 def test_normalising_by_speaker_reads_features_and_no_labels_or_splits():
     dataset = small_dataset(24)
     blind = replace(dataset, labels=np.full(24, -1), splits=["test"] * 24)
-    first, second = speaker_normalised(dataset), speaker_normalised(blind)
+    first, second = normalised_by_speaker(dataset), normalised_by_speaker(blind)
     assert all(np.array_equal(first.sequences[m].frames, second.sequences[m].frames) for m in Modality)
     assert np.array_equal(first.labels, dataset.labels) and first.splits == dataset.splits
 
@@ -206,7 +206,7 @@ def test_rows_without_a_speaker_count_as_one_and_a_constant_feature_becomes_zero
     dataset = Dataset(["a", "b", "c"], np.zeros(3, int), ("x",), {A: Sequences.from_rows("set", rows, 2)}, [""] * 3,
                       [""] * 3, ["train"] * 3)  # fmt: skip
     for speakers in (["", "", "ann"], [None, None, "ann"]):
-        normalised = speaker_normalised(replace(dataset, speakers=speakers))
+        normalised = normalised_by_speaker(replace(dataset, speakers=speakers))
         assert normalised.sequences[A].frames.tolist() == [[-1, 0], [1, 0]]
 
 
@@ -251,4 +251,4 @@ def test_a_modality_that_never_varies_is_left_unwhitened():
 
 def test_speaker_wise_normalisation_of_nobodys_rows_is_refused():
     with pytest.raises(ValueError, match="no row names its speaker"):
-        speaker_normalised(replace(small_dataset(4), speakers=[""] * 4))
+        normalised_by_speaker(replace(small_dataset(4), speakers=[""] * 4))

@@ -1,6 +1,6 @@
 import torch
 
-from affectory.layers.dialogues import lengths_of, order_of_appearance, pad, spread, valid_steps
+from affectory.layers.dialogues import lengths_of, order_of_appearance, pad, unpack, valid_steps
 
 MASK = torch.tensor([[True, True, True, False], [True, True, False, False]])
 
@@ -19,6 +19,6 @@ def test_a_new_speaker_changes_no_number_before():
 
 def test_packed_rows_go_back_where_they_came_from():
     x = torch.randn(2, 4, 3) * MASK[..., None]
-    assert torch.equal(spread(x[MASK], MASK), x) and lengths_of(MASK) == [3, 2]
+    assert torch.equal(unpack(x[MASK], MASK), x) and lengths_of(MASK) == [3, 2]
     assert torch.equal(pad(x[MASK], [3, 2]), x[:, :3])
     assert torch.equal(valid_steps([3, 2], MASK.device), MASK[:, :3])

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from affectory.data.inputs import fit_inputs
-from affectory.learning.evaluation import evaluate, logits_under, score
+from affectory.learning.evaluation import evaluate, logits_under, scores_under
 from affectory.models import mmin
 from affectory.models.family import Model
 from affectory.vocabulary import Condition, Modality, conditions
@@ -69,6 +69,6 @@ def test_probabilities_sum_to_one_and_the_largest_is_predicted(model: Model):
 
 def test_a_condition_that_no_row_can_be_tested_under_has_no_score(model: Model):
     only_incomplete = np.array([6, 7])
-    assert list(score(model, packed(DATASET), only_incomplete, conditions(), "ua")) == [Condition([A, T])]
+    assert list(scores_under(model, packed(DATASET), only_incomplete, conditions(), "ua")) == [Condition([A, T])]
     with pytest.raises(ValueError, match=r"none of the 2 rows can be tested under \{v\}"):
         evaluate(model, packed(DATASET), DATASET, only_incomplete, [Condition([V])])

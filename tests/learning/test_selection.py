@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from affectory.learning import selection
-from affectory.learning.selection import fingerprint, selected_on
+from affectory.learning.selection import selected_on, training_fingerprint
 from affectory.models import mmin
 
 CONFIGS = mmin.FAMILY.experiments("debug")
@@ -33,7 +33,7 @@ def test_validation_selects_where_the_best_epoch_is_kept_and_was_scored(keep, re
 
 def named(experiment: str = "mmin", **changes) -> str:
     given = {"family": "mmin", "name": experiment, "config": CONFIGS[experiment], "teachers": CONFIGS}
-    return fingerprint(**{**given, "seed": 0, "data": "digest", "extras": ("labels",), **changes})
+    return training_fingerprint(**{**given, "seed": 0, "data": "digest", "extras": ("labels",), **changes})
 
 
 def test_the_same_training_has_the_same_fingerprint():

@@ -55,7 +55,7 @@ def batch(data: PackedFeatures) -> Batch:
 
 def test_each_missing_condition_has_its_model():
     assert list(DEBUG) == ["mctn_a", "mctn_v", "mctn_t", "mctn_av", "mctn_at", "mctn_vt"]
-    assert tuple(mctn.condition_of(config) for config in DEBUG.values()) == missing_conditions()
+    assert tuple(mctn.source_condition(config) for config in DEBUG.values()) == missing_conditions()
     read = {name: (translation(name).sources, translation(name).targets) for name in DEBUG}
     assert read == {
         "mctn_a": ([A], [V, T]),
@@ -87,7 +87,7 @@ def test_the_missing_modalities_are_never_read(name: str, batch: Batch):
     assert torch.equal(model(batch), model(unread))
     masks = batch.present & condition_masks(conditions(), batch.modalities)[:, None]
     assert torch.equal(model.logits_under(batch, masks), model.logits_under(unread, masks))
-    assert torch.equal(model(batch), model(batch.under(mctn.condition_of(model.config))))
+    assert torch.equal(model(batch), model(batch.under(mctn.source_condition(model.config))))
 
 
 def test_predicting_needs_no_decoder_and_conditions_share_their_sources(batch: Batch):

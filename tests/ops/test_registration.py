@@ -9,15 +9,15 @@ import pytest
 
 from affectory.vocabulary import Modality
 from ops.registration import best_run, register_run, registration_op
-from ops.training import Run
+from ops.training import TrainedRun
 from resources.tracking import Tracking
 from tests.fixtures.registry import fresh_store, process_store, save_tiny_model, tiny_inputs
 
 INPUTS = tiny_inputs({Modality.ACOUSTIC: ("compare", "1", 3), Modality.TEXTUAL: ("minilm", "1", 4)})
 
 
-def run_of(experiment: str = "mmin", seed: int = 0, score: float = 0.5, run_id: str = "r") -> Run:
-    return Run("demo", "mmin", experiment, seed, 0, run_id, score, "val", False)
+def run_of(experiment: str = "mmin", seed: int = 0, score: float = 0.5, run_id: str = "r") -> TrainedRun:
+    return TrainedRun("demo", "mmin", experiment, seed, 0, run_id, score, "val", False)
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def tracking(tmp_path: Path) -> Tracking:
         yield Tracking(tracking_uri=fresh_store(tmp_path), artifact_location=str(tmp_path / "mlartifacts"))
 
 
-def trained(tracking: Tracking, folder: Path, seed: int, score: float) -> Run:
+def trained(tracking: Tracking, folder: Path, seed: int, score: float) -> TrainedRun:
     """A finished run with its deployed model, as ops/training leaves it."""
     save_tiny_model(folder, INPUTS)
     with tracking.run("demo", "mmin/mmin", parameters={}, tags={}) as run:
@@ -77,7 +77,7 @@ def test_the_op_registers_the_best_seed_and_says_which(tracking: Tracking, tmp_p
     runs = [trained(tracking, tmp_path / f"model{seed}", seed, score) for seed, score in ((0, 0.4), (1, 0.6))]
 
     @dg.op
-    def scored() -> list[Run]:
+    def scored() -> list[TrainedRun]:
         return runs
 
     @dg.job
@@ -95,7 +95,7 @@ def test_the_op_registers_the_best_seed_and_says_which(tracking: Tracking, tmp_p
 
 def test_a_corpus_that_trained_nothing_registers_nothing(tracking: Tracking):
     @dg.op
-    def scored() -> list[Run]:
+    def scored() -> list[TrainedRun]:
         return []
 
     @dg.job

@@ -22,7 +22,7 @@ SAMPLES_CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short)
 
 
 def check_voice(voice: str, data: Path) -> None:
-    """espeak-ng takes an unknown variant without a word and speaks with the plain voice."""
+    """Exit with a message where a voice's variant is not installed: espeak-ng would use the plain voice silently."""
     variant = voice.partition("+")[2]
     if variant and not (data / "voices" / "!v" / variant).is_file():
         sys.exit(f"voice {voice}: espeak-ng has no variant {variant} in {data / 'voices' / '!v'}")

@@ -49,7 +49,7 @@ class Film:
 
 
 def stage(dialogue: Dialogue) -> Film:
-    """Speaks the sentences and places them in time."""
+    """The dialogue as a film: its sentences synthesised and placed in time. DemoError where espeak-ng fails."""
     spoken = _speak(dialogue)
     starts, ends, time_s = [], [], 0.0
     for turn, samples in zip(dialogue.turns, spoken, strict=True):

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from affectory.layers.bilstm import DialogueLSTM
 from affectory.layers.dialogue_attention import DialogueAttention
-from affectory.layers.dialogues import lengths_of, spread
+from affectory.layers.dialogues import lengths_of, unpack
 from affectory.layers.dropout import DropoutReLU
 
 
@@ -27,5 +27,5 @@ class BcLSTM(nn.Module):
         self.out = nn.Sequential(nn.Linear(2 * width, width), DropoutReLU(dropout))
 
     def forward(self, x: Tensor, mask: Tensor, speakers: Tensor) -> Tensor:
-        h = spread(self.context(x[mask], lengths_of(mask)), mask)  # [G, N, 2 * width]
+        h = unpack(self.context(x[mask], lengths_of(mask)), mask)  # [G, N, 2 * width]
         return self.out(h if self.attention is None else self.attention(h, mask)) * mask[..., None]

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from affectory.layers.dialogue_attention import masked_softmax
 from affectory.layers.dropout import Dropout
 from affectory.layers.masked_gru import MaskedGRU
-from affectory.layers.utterance_windows import history
+from affectory.layers.utterance_windows import preceding
 
 
 class CMN(nn.Module):
@@ -50,8 +50,8 @@ class CMN(nn.Module):
 
 def own_and_others(speakers: Tensor, mask: Tensor, slots: int) -> tuple[Tensor, Tensor]:
     """bool [G, N, slots] each: which of the utterances before are the same speaker's, which another's."""
-    before = history(mask[..., None].float(), slots)[..., 0] > 0
-    same_speaker = history(speakers[..., None], slots)[..., 0] == speakers[..., None]
+    before = preceding(mask[..., None].float(), slots)[..., 0] > 0
+    same_speaker = preceding(speakers[..., None], slots)[..., 0] == speakers[..., None]
     return before & same_speaker, before & ~same_speaker
 
 

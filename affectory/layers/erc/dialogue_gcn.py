@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from affectory.layers.bilstm import DialogueLSTM
 from affectory.layers.dialogue_attention import DialogueAttention, masked_softmax
-from affectory.layers.dialogues import lengths_of, spread
+from affectory.layers.dialogues import lengths_of, unpack
 from affectory.layers.dropout import DropoutReLU
 from affectory.layers.utterance_windows import windows
 
@@ -48,7 +48,7 @@ class DialogueGCN(nn.Module):
         self.out = nn.Sequential(nn.Linear(3 * width, width), DropoutReLU(dropout))
 
     def forward(self, x: Tensor, mask: Tensor, speakers: Tensor) -> Tensor:
-        g = spread(self.context(x[mask], lengths_of(mask)), mask)  # [G, N, 2 * width]
+        g = unpack(self.context(x[mask], lengths_of(mask)), mask)  # [G, N, 2 * width]
         around, inside = (
             self._window(g),
             self._window(mask[..., None].float())[..., 0] > 0,

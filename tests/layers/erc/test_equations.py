@@ -10,7 +10,7 @@ from affectory.layers.erc.cmn import CMN
 from affectory.layers.erc.dialogue_gcn import DialogueGCN
 from affectory.layers.gru_step import gru_step
 from affectory.layers.masked_gru import MaskedGRU
-from affectory.layers.utterance_windows import history, windows
+from affectory.layers.utterance_windows import preceding, windows
 from tests.fixtures.conversations import dialogues
 
 
@@ -26,7 +26,7 @@ def test_a_masked_gru_steps_over_what_is_masked():
 def test_windows_hold_what_is_around_and_histories_what_was_before():
     x = torch.arange(1.0, 5.0).view(1, 4, 1)
     assert windows(x, past=1, future=2)[0, :, :, 0].tolist() == [[0, 1, 2, 3], [1, 2, 3, 4], [2, 3, 4, 0], [3, 4, 0, 0]]
-    assert history(x, 2)[0, :, :, 0].tolist() == [[0, 0], [0, 1], [1, 2], [2, 3]]
+    assert preceding(x, 2)[0, :, :, 0].tolist() == [[0, 0], [0, 1], [1, 2], [2, 3]]
 
 
 def test_cmn_is_its_equations_for_one_utterance():
@@ -76,8 +76,8 @@ def test_a_masked_gru_is_torchs_cell_where_it_is_not_masked_and_carries_its_stat
 
 def test_a_masked_gru_reads_the_utterances_before_each_as_if_they_were_laid_out():
     layer, x = MaskedGRU(in_features=4, width=3), torch.randn(2, 6, 4)
-    there = (history(torch.ones(2, 6, 1), 4)[..., 0] > 0) & (torch.rand(2, 6, 4) < 0.6)
-    torch.testing.assert_close(layer.over_history(x, there), layer(history(x, 4), there))
+    there = (preceding(torch.ones(2, 6, 1), 4)[..., 0] > 0) & (torch.rand(2, 6, 4) < 0.6)
+    torch.testing.assert_close(layer.over_history(x, there), layer(preceding(x, 4), there))
     nothing = torch.zeros(2, 6, 4, dtype=torch.bool)
     assert layer.over_history(x, nothing).abs().sum() == 0
 
