@@ -85,3 +85,17 @@ def test_ops_and_assets_import_no_family_and_no_study_of_its_own():
         if node.module not in registries | generic or {alias.name for alias in node.names} & {*FAMILIES, *STUDIES}
     ]
     assert imported == [], "assets and ops go by FAMILIES and STUDIES"
+
+
+def test_what_shows_results_imports_without_what_learns():
+    code = (
+        "import importlib, pkgutil, sys\n"
+        "import affectory.report, affectory.results, affectory.studies\n"
+        "for package in (affectory.report, affectory.results):\n"
+        "    for module in pkgutil.walk_packages(package.__path__, package.__name__ + '.'):\n"
+        "        importlib.import_module(module.name)\n"
+        "loaded = {'torch', 'torchvision', 'sklearn', 'mlflow'} & set(sys.modules)\n"
+        "sys.exit(f'loaded: {sorted(loaded)}' if loaded else 0)\n"
+    )
+    result = subprocess.run([sys.executable, "-c", code], cwd=CHECKOUT, capture_output=True, text=True, timeout=300)
+    assert result.returncode == 0, result.stderr

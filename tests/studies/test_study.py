@@ -1,5 +1,6 @@
 """A study shows what it lists and nothing of another; its texts reach the page and Markdown as text."""
 
+import re
 from dataclasses import replace
 
 import pandas as pd
@@ -76,7 +77,6 @@ def test_rows_of_all_studies_have_titles_and_meanings_and_deployed_experiments_a
         titles = [row.title for row in study.rows]
         assert len(set(titles)) == len(titles), study.name
         assert {*study.references, study.pictured} <= {row.name for row in study.rows}, study.name
-        assert all(names == study.names[row] for row, names in study.names.items())
     assert row_names().title("mmin") == "MMIN" and row_names().title("multimodal") == "Multimodal"
 
 
@@ -113,7 +113,7 @@ def sections() -> list[Section]:
     one_modality = study_data({"mmin": 0.5, "best": 0.6}, [Modality.TEXTUAL], folds=3, utterances=12)
     normalised = study_data({"best": 0.6, f"best{SPEAKER_NORMALISED}": 0.7}, folds=3, utterances=12)
     whole = [SMALL, normalised, one_modality, conversations(), dimension_data(1), dimension_data(1, ("valence",))]
-    data = [*whole, *map(hostile, whole), *map(of_study, STUDIES)]
+    data = [*whole, *map(hostile, (SMALL, conversations(), dimension_data(1))), *map(of_study, STUDIES)]
     return [undrawn(section_of(one)) for one in data]
 
 
@@ -138,4 +138,4 @@ def test_every_section_has_even_tables_in_markdown_and_nothing_hostile_outside_o
                 assert len({line.replace("\\|", "").count("|") for line in block.splitlines()}) == 1
         outside = "".join(text.split("```")[::2])
         assert "<script" not in outside and "<img" not in outside
-        assert "nan" not in outside.replace("nan", "nan") or "| nan" not in outside
+        assert not re.search(r"\bnan\b", outside)
