@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from affectory.study_data import ON_TEST
+from affectory.results.names import ON_TEST
 
 pytestmark = pytest.mark.pipeline
 

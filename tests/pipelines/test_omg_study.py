@@ -83,6 +83,6 @@ def test_rows_whose_features_are_not_stored_are_left_out_and_refused_by_name(stu
     store = deployment.resources["store"]
     store.load_parts("demo", "mfcc", "acoustic", [], [])  # no utterance has it any more
     result, metadata = deployment.study("omg_study")
-    assert result.success and "is not in the feature_sets of acoustic_features" in metadata["tables"]
+    assert result.success and "is not in the feature_sets of acoustic_features" in metadata["findings"]
     result, _ = deployment.study("omg_study", experiments=["conv2d_5_mfcc"])
     assert not result.success
