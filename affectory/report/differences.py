@@ -123,7 +123,9 @@ def _values(row: dict | None) -> tuple[Value, ...]:
 
 
 def _note(data: StudyData, table: pd.DataFrame) -> str:
-    runs = {str(name): int(fewest) for name, fewest in table.groupby("baseline")["runs"].min().items()}
+    runs: dict[str, int] = {}
+    for row in records(table):
+        runs[row["baseline"]] = min(row["runs"], runs.get(row["baseline"], row["runs"]))
     most = max(runs.values())
     fewer = [f"{data.names.short(name)} {runs[name]}" for name in data.names.in_order(runs) if runs[name] < most]
     return (

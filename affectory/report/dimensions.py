@@ -200,8 +200,8 @@ def _published(data: StudyData, values: tuple[float, ...] | None) -> tuple[Value
     if values is None:
         return (Value(GAP),) * (len(data.dimensions) + (len(data.dimensions) > 1))
     by_name = dict(zip(DIMENSIONS, values, strict=True))
-    shown = [by_name[name] for name in data.dimensions]
-    return tuple(Value(number(value)) for value in [*shown, *([sum(values)] if len(shown) > 1 else [])])
+    numbers = [by_name[name] for name in data.dimensions]
+    return tuple(Value(number(value)) for value in [*numbers, *([sum(numbers)] if len(numbers) > 1 else [])])
 
 
 def further_grid(data: StudyData, rows: Sequence[str]) -> Grid | None:

@@ -217,5 +217,5 @@ def _best_on_test(history: Sequence[Mapping[str, float]], condition: Condition) 
     Of the first training, before any refit.
     """
     best = max(history, key=lambda measured: measured[f"{WATCHED}/weighted_f1"])
-    found = {f"{name}{ON_TEST}": best[f"{WATCHED}/{name}"] for name in CLASSIFICATION}
-    return pd.DataFrame({"condition": str(condition), "metric": list(found), "value": list(found.values())})
+    scores = {f"{name}{ON_TEST}": best[f"{WATCHED}/{name}"] for name in CLASSIFICATION}
+    return pd.DataFrame({"condition": str(condition), "metric": list(scores), "value": list(scores.values())})
