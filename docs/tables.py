@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from affectory.corpora import LAYOUTS, Layout
-from affectory.features import DEFAULT_SETS, FEATURE_SETS, FeatureSet
+from affectory.features import DEFAULT_SETS, FEATURE_SETS, MODEL_SETS, FeatureSet
 from affectory.models import FAMILIES
 from affectory.models.family import Family
 from affectory.studies import STUDIES
@@ -69,7 +69,10 @@ def default_feature_sets() -> str:
     lines = []
     for modality in MODALITIES:
         names = [name for name, feature_set in FEATURE_SETS.items() if feature_set.modality is modality]
-        lines.append((modality, code(dict.fromkeys(map(_in_short, names))), f"`{DEFAULT_SETS[modality]}`"))
+        of_models = [name for name, feature_set in model_sets().items() if feature_set.modality is modality]
+        lines.append(
+            (modality, code([*dict.fromkeys(map(_in_short, names)), *of_models]), code([DEFAULT_SETS[modality]]))
+        )
     return table(("modality", "feature sets", "default"), lines)
 
 
@@ -82,7 +85,13 @@ def _in_short(feature_set: str) -> str:
 def feature_sets() -> str:
     sets = sorted(FEATURE_SETS.values(), key=lambda one: MODALITIES.index(one.modality))
     lines = [(f"`{one.name}`", one.modality, f"{one.width:,}", _frames(one), one.means) for one in sets]
+    lines += [(f"`{name}`", one.modality, "the model's", _frames(one), one.means) for name, one in model_sets().items()]
     return table(("feature set", "modality", "values a frame", "frames", "what it is"), lines)
+
+
+def model_sets() -> dict[str, FeatureSet]:
+    """Those around a model of the user's, under the form of their names."""
+    return {f"{prefix}:<folder or hub name>": of_model("") for prefix, of_model in MODEL_SETS.items()}
 
 
 def _frames(feature_set: FeatureSet) -> str:

@@ -151,12 +151,13 @@ def study_section(
 
 
 def family_section(store: FeatureStore, tracking: Tracking, corpus: str, family: str) -> Section | None:
-    """The section of a report on a deployed family of dimensions, in the form of the study about that family.
+    """The section of a report on a deployed family of dimensions, in the form of the study about it, or about another.
 
     None without results, without such a study, or where the folds have changed since. Samples of the features that the
     models read are in it only where the study itself has no results to show them with.
     """
-    study = next((study for study in STUDIES.values() if study.family == family), None)
+    of_dimensions = [study for study in STUDIES.values() if FAMILIES[study.family].of_dimensions]
+    study = min(of_dimensions, key=lambda study: study.family != family, default=None)
     if study is None or not has_results(store, corpus, family) or of_former_folds(store, corpus, family):
         return None
     data = _data(store, tracking, corpus, study, family)

@@ -34,6 +34,7 @@ from tests.fixtures.documents import ROOT, TABLES, undocumented
 from tests.fixtures.examples import load_examples
 from tests.fixtures.reports import facts, provenance, results_frame
 from tests.models import test_families, test_family
+from tests.studies import test_plan, test_study
 
 STUDY, TABLE = "augmentation_study", "Runs behind each row"
 
@@ -128,6 +129,9 @@ def test_the_tests_that_loop_over_a_registry_find_what_is_added(
     test_feature_sets.test_an_utterance_without_media_and_words_has_no_frames_and_says_why()
     test_layouts.test_every_layout_is_listed_under_its_own_name()
     test_family.test_every_family_has_its_own_name_a_description_and_experiments_that_studies_train_too()
+    monkeypatch.setattr(test_plan, "STUDIES", {STUDY: STUDIES[STUDY]})
+    test_plan.test_no_row_is_without_a_training_in_some_preset()
+    test_study.test_rows_of_all_studies_have_titles_and_meanings_and_the_first_study_names_a_deployed_experiment()
     case = ("mean_vote", "mean_vote")
     for test in functions_of([test_families]):
         parameters = set(inspect.signature(test).parameters)

@@ -42,7 +42,7 @@ class Bert:
 
     @property
     def means(self) -> str:
-        return f"last hidden state of {self.model}, a row a word piece"
+        return "last hidden state of any BERT-like encoder, a row a word piece"
 
     @property
     def width(self) -> int:

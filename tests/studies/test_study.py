@@ -70,13 +70,14 @@ def test_a_row_that_is_there_twice_is_refused():
         replace(MADE_UP, rows=(*MADE_UP.rows, MADE_UP.rows[1]))
 
 
-def test_rows_of_all_studies_have_titles_and_meanings_and_deployed_experiments_are_called_as_the_first_calls_them():
+def test_rows_of_all_studies_have_titles_and_meanings_and_the_first_study_names_a_deployed_experiment():
     for study in STUDIES.values():
         for row in study.rows:
             assert row.title and row.means, (study.name, row.name)
         titles = [row.title for row in study.rows]
         assert len(set(titles)) == len(titles), study.name
-        assert {*study.references, study.pictured} <= {row.name for row in study.rows}, study.name
+        assert {*study.references, study.pictured} - {""} <= {row.name for row in study.rows}, study.name
+        assert all(names == study.names[row] for row, names in study.names.items())
     assert row_names().title("mmin") == "MMIN" and row_names().title("multimodal") == "Multimodal"
 
 
