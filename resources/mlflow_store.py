@@ -63,7 +63,7 @@ class MlflowStore:
 
     @contextmanager
     def asking(self) -> Iterator["MlflowClient"]:
-        """A client for the block; TrackingAwayError when the store does not answer, or has not answered in the last minute."""
+        """A client for the block; TrackingAwayError when the store does not answer, or lately did not."""
         if time.monotonic() - _away_since.get(self.uri, float("-inf")) < ASK_AGAIN_AFTER_S:
             raise self._away("did not answer a moment ago")
         client = self.client()
