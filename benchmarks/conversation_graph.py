@@ -56,13 +56,14 @@ class Dialogues:
 
 
 def lengths(dialogues: int) -> list[int]:
-    """Around 48 utterances, from 8 to 110, as IEMOCAP's are; the same ones in every run."""
+    """The utterances of each dialogue: about 48, from 8 to 110, as IEMOCAP's are; the same in every run."""
     drawn = torch.randn(dialogues, generator=torch.Generator().manual_seed(0)) * 18 + 48
     drawn[0], drawn[-1] = 8, 110
     return drawn.round().int().clamp(8, 110).tolist()
 
 
 def batches(dialogues: int) -> Iterator[Dialogues]:
+    """Random dialogues in batches of BATCH, the same in every run."""
     random = torch.Generator().manual_seed(1)
     counts = lengths(dialogues)
     for start in range(0, dialogues, BATCH):
@@ -167,7 +168,10 @@ def _torch_lstm(model: Mmgcn) -> nn.LSTM:
 
 
 def lstm_parts(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Of an Mmgcn's parameters, or their gradients by name: those of its LSTM as torch names and orders them."""
+    """The LSTM's tensors under the names, and with the order of gates, of torch.nn.LSTM.
+
+    `tensors` are an Mmgcn's parameters, or their gradients, by the parameters' names.
+    """
     parts = {}
     for layer in range(2):
         weight, bias, recurrent = (
@@ -218,7 +222,7 @@ def _gradients(ours: Mmgcn, theirs: DenseMmgcn) -> Iterator[tuple[Tensor, Tensor
 
 
 def step(model: nn.Module, batch: Dialogues) -> Tensor:
-    """One batch: gradients are left in the model; the logits [U, C]."""
+    """Forward and backward of one batch: the logits [U, C]; the gradients are left in the model's parameters."""
     model.zero_grad()
     if isinstance(model, Mmgcn):
         logits = model(batch.x, batch.mask, batch.speakers, batch.present)[batch.mask]
@@ -230,7 +234,7 @@ def step(model: nn.Module, batch: Dialogues) -> Tensor:
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one form: CPU seconds of an epoch, peak resident MB, and how much of it came after the data and the model."""
+    """What one form costs: CPU seconds an epoch, peak resident MB, and how many of these are beyond data and model."""
 
     cpu_s: float
     peak_mb: float
@@ -238,7 +242,7 @@ class Cost:
 
 
 def measure(form: str, layers: int, dialogues: int, rounds: int) -> Cost:
-    """In this process, which must not have measured anything before: peaks never fall."""
+    """The cost of one form, measured in this process; a process can measure only one, for its peak never falls."""
     torch.set_num_threads(1)
     model, data = build(form, layers), list(batches(dialogues))
     rss_before_mb = psutil.Process().memory_info().rss / 1e6
@@ -254,6 +258,7 @@ def measure(form: str, layers: int, dialogues: int, rounds: int) -> Cost:
 
 
 def in_child(form: str, layers: int, dialogues: int, rounds: int) -> Cost:
+    """`measure` in a fresh process."""
     arguments = ["--child", form, "--layers", str(layers), "--dialogues", str(dialogues), "--rounds", str(rounds)]
     run = subprocess.run([sys.executable, __file__, *arguments], capture_output=True, text=True, check=True)
     return Cost(*map(float, run.stdout.split()[-3:]))

@@ -86,13 +86,13 @@ class PlainModel(nn.Module):
 
 
 def without(frames: Sequence[Tensor], held: Tensor) -> list[Tensor]:
-    """A modality that is not held [B, M] is as many frames of zeros."""
+    """The frames [B, T, D] of each modality, zeros in rows whose `held` bool [B, M] is False."""
     return [of_modality * held[:, place, None, None] for place, of_modality in enumerate(frames)]
 
 
 @dataclass
 class Spent:
-    """On tests after every epoch."""
+    """The seconds that the tests after every epoch took; `counted` adds those of its block."""
 
     wall_s: float = 0.0
     cpu_s: float = 0.0
@@ -163,7 +163,7 @@ def plain_loss(
 
 @torch.no_grad()
 def ua_of_plain(plain: PlainModel, rows: PlainRows, batch_size: int) -> float:
-    """Mean over the conditions: each row goes through the whole model once for each of them."""
+    """UA, the mean over the conditions; each row goes through the whole model once for each of them."""
     plain.eval()
     loader = DataLoader(rows, batch_size, collate_fn=rows.padded)
     predicted = torch.cat([plain(without(frames, held)).argmax(1) for frames, held, _ in loader]).numpy()

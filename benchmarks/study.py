@@ -93,7 +93,7 @@ class Study:
 
 
 def made_corpus(utterances: int) -> Corpus:
-    """Noise a frame and an utterance around a mean of its class; the same one in every run."""
+    """A corpus of random features around a mean for each class, the same in every run."""
     random = np.random.default_rng(0)
     labels = random.permutation(np.arange(utterances) % len(CLASSES))
     seconds = random.lognormal(*LOG_SECONDS, utterances).clip(*SECONDS)
@@ -205,7 +205,7 @@ def _one_by_one(plain: PlainModel, corpus: Corpus, rows: np.ndarray, inputs: dic
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one form."""
+    """What one form costs, and the scores that its models reach."""
 
     wall_s: float
     cpu_s: float
@@ -214,7 +214,7 @@ class Cost:
 
 
 def measure(form: str, folder: Path, study: Study) -> Cost:
-    """In a process of its own; its children count."""
+    """The cost of one form in a process of its own, its children included."""
     threads = {"affectory": "1", "plain": str(os.cpu_count())}[form]
     environment = {**os.environ, "OMP_NUM_THREADS": threads, "PYTHONPYCACHEPREFIX": str(folder / "bytecode")}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)

@@ -23,6 +23,7 @@ class ShortFormatter(logging.Formatter):
     config_schema=dg.Field(dg.Shape({"log_level": dg.Field(str, default_value="INFO")}), is_required=False),
 )
 def console(context: dg.InitLoggerContext) -> logging.Logger:
+    """A logger that writes ShortFormatter's lines to stderr."""
     logger = logging.Logger("affectory", level=(context.logger_config or {}).get("log_level", "INFO"))
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(ShortFormatter())

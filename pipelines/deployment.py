@@ -41,6 +41,7 @@ class Places:
 
     @classmethod
     def from_environment(cls) -> "Places":
+        """The places that AFFECTORY_HOME and AFFECTORY_CORPORA name, else those below the checkout."""
         home = Path(os.environ.get("AFFECTORY_HOME") or CHECKOUT / ".affectory").absolute()
         return cls(home=home, corpora=Path(os.environ.get("AFFECTORY_CORPORA") or home / "corpora").absolute())
 

@@ -15,6 +15,7 @@ from pipelines.jobs import train
     description="Mondays at 03:00 UTC: retrain each corpus; what did not change is reused.",
 )
 def weekly_retraining(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    """A run of the job `train` for each registered corpus."""
     keys = context.instance.get_dynamic_partitions(CORPUS)
     if not keys:
         yield dg.SkipReason("no corpus is registered: materialise `corpora` first")

@@ -128,7 +128,7 @@ class FeatureStore(dg.ConfigurableResource):
         return Sequences(feature_set, frames, lengths)
 
     def feature_sets(self, corpus: str) -> dict[Modality, list[str]]:
-        """The feature sets that have rows of the corpus, by modality, in alphabetical order."""
+        """modality -> names of the feature sets that have rows of the corpus, in alphabetical order."""
         names_by_modality: dict[Modality, list[str]] = {}
         with self._reading(f"feature sets of corpus {corpus}") as connection:
             rows = connection.execute(

@@ -32,7 +32,7 @@ class TrackingAwayError(RuntimeError):
 
 @dataclass(frozen=True)
 class MlflowStore:
-    """`uri`: `sqlite:///<absolute path>`, its files in `artifacts`; or a server, which keeps them where it is told."""
+    """`uri` is `sqlite:///<absolute path>`, whose files are in the folder `artifacts`, or the address of a server."""
 
     uri: str
     artifacts: Path
@@ -40,6 +40,7 @@ class MlflowStore:
 
     @property
     def is_server(self) -> bool:
+        """Whether `uri` is the address of a server, and not a file."""
         return self.uri.startswith("http")
 
     def client(self) -> "MlflowClient":
@@ -62,7 +63,7 @@ class MlflowStore:
 
     @contextmanager
     def asking(self) -> Iterator["MlflowClient"]:
-        """A client for the block; TrackingAwayError when the store does not answer, or did not a moment ago."""
+        """A client for the block; TrackingAwayError when the store does not answer, or lately did not."""
         if time.monotonic() - _away_since.get(self.uri, float("-inf")) < ASK_AGAIN_AFTER_S:
             raise self._away("did not answer a moment ago")
         client = self.client()
@@ -97,7 +98,7 @@ class MlflowStore:
         return run.info.run_id
 
     def find_delivered(self, client: "MlflowClient", spooled_id: str) -> str | None:
-        """The id of the run that was delivered under this tag; None when there is none."""
+        """MLflow's id of the run that began as `spooled_id` while MLflow was away; None before it is delivered."""
         experiments = client.search_experiments(filter_string="name LIKE 'affectory/%'", max_results=1000)
         ids = [experiment.experiment_id for experiment in experiments]
         runs = client.search_runs(ids, f"tags.{SPOOLED_AS} = '{spooled_id}'") if ids else []

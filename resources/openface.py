@@ -34,17 +34,20 @@ class OpenFace(dg.ConfigurableResource):
     timeout_s: float = 1800.0  # a file; OpenFace manages about 20 frames a second on one core
 
     def folder_of(self, corpus: str) -> Path:
+        """Where the tables of our own runs on a corpus are kept."""
         return Path(self.folder) / corpus
 
     def is_installed(self) -> bool:
+        """Whether the program can be found."""
         return shutil.which(self.binary) is not None
 
     def complete(
         self, feature_set: OpenfaceSet, media: Iterable[Path], folder: Path, warn: Callable[[str], object]
     ) -> OpenfaceSet:
-        """The set over what lies in the corpus folder, and over what the program makes of the media files without it.
+        """The feature set, made to read OpenFace's tables in `folder` beside those that lie in the corpus folder.
 
-        That is written to `folder` and kept; a file that OpenFace fails on is told to `warn` and has nothing.
+        Media files without a table are analysed first, where the program is installed, and their tables kept in
+        `folder`. `warn` is called with a message for each file that OpenFace fails on; it has no table then.
         """
         completed = replace(feature_set, folder=folder)
         for path in dict.fromkeys(media) if self.is_installed() else ():

@@ -12,9 +12,11 @@ class Reports(dg.ConfigurableResource):
     folder: str
 
     def path(self, corpus: str, name: str = "evaluation.html") -> Path:
+        """Where a page of the corpus lies, or will lie."""
         return Path(self.folder) / corpus / name
 
     def write(self, corpus: str, page: str, name: str = "evaluation.html") -> Path:
+        """Write a page, in the place of an earlier one; returns its path."""
         path = self.path(corpus, name)
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{path.name}.{os.getpid()}")

@@ -34,7 +34,7 @@ def begin_event(
 
 
 def tell(client: "MlflowClient", run_id: str, event: Event) -> None:
-    """Tell MLflow an event of a run that it has."""
+    """Send one event of the run `run_id`, which MLflow has, to MLflow."""
     from mlflow.entities import Metric, Param, RunTag
 
     if event["event"] == "begin":
@@ -65,9 +65,11 @@ class SpooledRun:
 
     @property
     def files(self) -> Path:
+        """The folder of the run's logged files."""
         return self.folder / "files"
 
     def exists(self) -> bool:
+        """Whether the run has any event on disk."""
         return (self.folder / EVENTS).exists()
 
     def held(self) -> AbstractContextManager[None]:
@@ -75,7 +77,7 @@ class SpooledRun:
         return hold(self.folder.with_suffix(".lock"), timeout_s=0, purpose=f"run {self.run_id}")
 
     def append(self, event: Event) -> None:
-        """Keep an event on disk, and the file that it names."""
+        """Write an event to disk; of an event that logs a file, a copy of the file too."""
         self.folder.mkdir(parents=True, exist_ok=True)
         if event["event"] == "file":
             copy = self.files / event["folder"] / Path(event["path"]).name

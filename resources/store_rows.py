@@ -53,6 +53,7 @@ def replace(connection: "duckdb.DuckDBPyConnection", table: str, corpus: str, ro
 
 
 def insert(connection: "duckdb.DuckDBPyConnection", table: str, rows: pa.Table) -> None:
+    """Insert rows whose columns are the table's, in any order."""
     with registered(connection, rows) as incoming:
         connection.execute(f"INSERT INTO {table} BY NAME SELECT * FROM {incoming}")
 

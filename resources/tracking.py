@@ -112,7 +112,7 @@ class Tracking(dg.ConfigurableResource):
         return run_ids
 
     def history(self, run_id: str) -> pd.DataFrame:
-        """epoch, name, value of what a run logged by epoch."""
+        """Table (epoch, name, value) of the metrics that a run logged by epoch, epochs counted from 1."""
         if (spooled := self._spooled(run_id)).exists():
             rows = [(step, name, value) for name, value, _, step in spooled.metrics()]
         else:
@@ -158,7 +158,7 @@ class Tracking(dg.ConfigurableResource):
         return Registered(name, version, alias)
 
     def deliver_spooled(self) -> int:
-        """Tell MLflow the runs that it missed; returns how many. Those that still go on, here or elsewhere, stay."""
+        """Send MLflow the runs in the spool that have ended; returns how many. It stops where MLflow is away."""
         delivered = 0
         for spooled in spooled_runs(self.spool_folder):
             try:
@@ -174,10 +174,12 @@ class Tracking(dg.ConfigurableResource):
 
     @property
     def store(self) -> MlflowStore:
+        """The MLflow store behind the resource."""
         return MlflowStore(self.tracking_uri, Path(self.artifact_location), self.request_timeout_s)
 
     @property
     def spool_folder(self) -> Path:
+        """Where runs wait that MLflow has not taken yet."""
         return Path(self.spool) if self.spool else Path(self.artifact_location).parent / "spool"
 
     def _deliver(self, client: "MlflowClient", spooled: SpooledRun) -> None:
@@ -223,18 +225,18 @@ class Run:
             self._keep_on_disk(away)
 
     def log_epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
-        """What was measured in an epoch, counted from 1; told to MLflow in batches, every FLUSH_EVERY_S seconds."""
+        """Log what was measured in an epoch, counted from 1; sent to MLflow in batches, every FLUSH_EVERY_S seconds."""
         at_ms = _now_ms()
         self._metrics += [(name, float(value), at_ms, epoch) for name, value in metrics.items()]
         if time.monotonic() - self._flushed >= FLUSH_EVERY_S:
             self._flush()
 
     def log_metrics(self, metrics: Mapping[str, float]) -> None:
-        """What is measured once a run."""
+        """Log what is measured once a run, not by epoch."""
         self.log_epoch(SUMMARY_STEP, metrics)
 
     def log_tags(self, tags: Mapping[str, str]) -> None:
-        """What a run is tagged with when it is no longer only begun."""
+        """Tag the run with what is known only after its beginning."""
         self._tell({"event": "tags", "tags": dict(tags)})
 
     def log_file(self, path: Path, folder: str = "") -> None:
@@ -243,7 +245,7 @@ class Run:
         self._tell({"event": "file", "path": str(path), "folder": folder})
 
     def end(self, status: str) -> None:
-        """FINISHED, FAILED or KILLED; called by Tracking.run."""
+        """End the run as FINISHED, FAILED or KILLED; called by Tracking.run."""
         self._flush()
         self._tell({"event": "end", "status": status, "at_ms": _now_ms()})
         self._lock.close()

@@ -21,6 +21,7 @@ class Workers(dg.ConfigurableResource):
 
     @property
     def count(self) -> int:
+        """How many worker processes there may be: `processes`, or one a CPU core."""
         return self.processes or os.cpu_count() or 1
 
     def extract(

@@ -50,7 +50,7 @@ class Batch:
         return replace(self, labels=torch.where(rows, self.labels, -1))
 
     def with_available(self, available: Tensor) -> Batch:
-        """The same rows under one condition each: `available` bool [B, M]."""
+        """The same rows, each under a condition of its own: `available` bool [B, M], cut to what the row has."""
         return replace(self, available=self.present & available)
 
 
@@ -108,7 +108,7 @@ class PackedFeatures:
         return len(self.labels)
 
     def batch(self, index: Tensor | np.ndarray) -> Batch:
-        """The rows at positions `index` int64 [B], in that order."""
+        """A batch of the rows at positions `index` int64 [B], in that order, padded to the longest of each modality."""
         index = torch.as_tensor(index, dtype=torch.int64, device=self.device)
         frames, mask = {}, {}
         for modality in self.modalities:

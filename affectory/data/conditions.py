@@ -16,7 +16,10 @@ TRAINING_CONDITIONS = ("full", "missing", "full_and_missing")
 
 
 def training_conditions(kind: str, modalities: Iterable[Modality]) -> tuple[Condition, ...]:
-    """The conditions of one of TRAINING_CONDITIONS; a corpus of one modality has nothing to leave out."""
+    """The conditions that a training of a kind of TRAINING_CONDITIONS draws from; ValueError for another kind.
+
+    With one modality nothing can be left out: then every kind gives the full condition alone.
+    """
     if kind not in TRAINING_CONDITIONS:
         raise ValueError(f"training conditions {kind!r}: expected one of {', '.join(TRAINING_CONDITIONS)}")
     every = conditions(modalities)

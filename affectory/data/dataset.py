@@ -30,7 +30,7 @@ class Sequences:
 
     @classmethod
     def from_rows(cls, feature_set: str, rows: Sequence[np.ndarray | None], width: int, version: str = "") -> Sequences:
-        """Rows [T, D], None or T = 0 where missing, as one array."""
+        """The sequences of a list of arrays [T, width], one a row; None or T = 0 where the row misses the modality."""
         empty = np.zeros((0, width), np.float32)
         present = [empty if row is None else np.asarray(row, np.float32) for row in rows]
         lengths = np.array([len(row) for row in present], np.int64)

@@ -28,7 +28,11 @@ from affectory.layers.dropout import Dropout
 
 
 class DialogueLSTM(nn.Module):
-    """x [U, in_features] of dialogues of `lengths` -> [U, width]: half a direction, or all of a causal layer's one."""
+    """x [U, in_features] of dialogues of `lengths` -> states [U, width].
+
+    The first half of the width is the direction from the past, the second that from the future; a `causal` one has the
+    past's alone, of the whole width. ValueError for two directions of an odd width.
+    """
 
     def __init__(
         self, *, in_features: int, width: int, layers: int = 2, dropout: float = 0.0, causal: bool = False

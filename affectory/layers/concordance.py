@@ -9,7 +9,7 @@ EPSILON = 1e-8  # the coefficient of constant predictions of constant labels is 
 
 
 def concordance_loss(predicted: Tensor, labels: Tensor) -> Tensor:
-    r"""$1 - \mathrm{CCC}$, meaned over the dimensions; $\mathrm{CCC} = 2 s_{yp} / (s_y^2 + s_p^2 + (m_y - m_p)^2)$.
+    r"""$1 - \mathrm{CCC}$, the mean over the dimensions; $\mathrm{CCC} = 2 s_{yp} / (s_y^2 + s_p^2 + (m_y - m_p)^2)$.
 
     Population moments over the batch (Lin 1989), so a batch needs some 32 rows to say much. Shapes: `predicted` and
     `labels` [B, V], NaN where a label is unknown; a dimension with fewer than two labels is left out.

@@ -22,6 +22,6 @@ class DialogueAttention(nn.Module):
 
 
 def masked_softmax(scores: Tensor, mask: Tensor) -> Tensor:
-    """Over the last dimension where the mask is True; zeros where a row has nothing, without NaN in the gradient."""
+    """Softmax over the last dimension where the mask is True; zeros, also in the gradient, where it is nowhere True."""
     lowest = torch.finfo(scores.dtype).min
     return scores.masked_fill(~mask, lowest).softmax(-1) * mask

@@ -29,7 +29,7 @@ _SHORTEST = 1e-6  # a shorter vector has no direction
 
 @dataclass(frozen=True)
 class DialogueGraph:
-    """The normalised weights, $\\hat A$."""
+    """The normalised weights $\\hat A$ between the utterances of some dialogues, without its many zeros."""
 
     intra: tuple[Tensor, ...]  # of each dialogue, [M, N, N]: row i receives from column j
     cross: Tensor  # [M, M, U]: m receives from n at the same utterance; 0 where m = n
@@ -47,7 +47,9 @@ class DialogueGraph:
 def dialogue_graph(
     x: Tensor, lengths: Sequence[int], present: Tensor, *, gamma: float = 1.0, causal: bool = False
 ) -> DialogueGraph:
-    """Of x [M, U, H] with `present` bool [M, U]; `lengths` are the utterances of each dialogue and sum to U.
+    """The graph of node vectors x [M, U, H], of which only those `present` bool [M, U] have edges.
+
+    `lengths` are the numbers of utterances of the dialogues, and sum to U.
 
     `causal`: an utterance receives from itself and from earlier ones only.
     """
@@ -115,7 +117,7 @@ def _scaled(block: Tensor, s: Tensor) -> Tensor:
 
 
 def angular_weights(cosines: Tensor) -> Tensor:
-    """In (0, 1): 1 of the same direction, 0.5 of a right angle."""
+    """Edge weights in (0, 1) of cosines: nearly 1 for the same direction, 0.5 for a right angle."""
     return _angular(_GUARD * cosines)
 
 

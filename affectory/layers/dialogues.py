@@ -11,7 +11,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 
 def lengths_of(mask: Tensor) -> list[int]:
-    """The utterances of each dialogue."""
+    """The number of utterances of each dialogue."""
     return mask.sum(1).tolist()
 
 
@@ -28,7 +28,7 @@ def unpack(packed: Tensor, mask: Tensor) -> Tensor:
 
 
 def valid_steps(lengths: list[int], device: torch.device) -> Tensor:
-    """bool [G, max(lengths)]."""
+    """bool [G, max(lengths)]: True where dialogue g has an utterance; the mask of the rows that `pad` gives."""
     return torch.arange(max(lengths, default=0), device=device) < torch.tensor(lengths, device=device)[:, None]
 
 

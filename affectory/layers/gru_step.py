@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 
 def gru_step(projected: Tensor, state: Tensor, cell: nn.GRUCell) -> Tensor:
-    """As cell(x, state) with projected = x W_ih + b_ih; [B, 3 H], [B, H] -> [B, H]."""
+    """The next state [B, H], as cell(x, state) gives it, from `projected` = x W_ih + b_ih [B, 3 H] and state [B, H]."""
     h, width = F.linear(state, cell.weight_hh, cell.bias_hh), cell.hidden_size
     reset, update = (projected[:, : 2 * width] + h[:, : 2 * width]).sigmoid().chunk(2, 1)
     new = (projected[:, 2 * width :] + reset * h[:, 2 * width :]).tanh()

@@ -55,9 +55,9 @@ class WeightsError(RuntimeError):
 
 
 def backbone(name: str, weights: Mapping[str, Tensor] | None, seed: int = 0) -> nn.Module:
-    """A network [B, 3, S, S] -> [B, D] with these weights, or with random ones of `seed`; D is its `out_features`.
+    """A network [B, 3, S, S] -> [B, D] of BACKBONES with these weights, or with random ones of `seed` where None.
 
-    In training mode, as torch makes modules. ValueError, with the known ones, for another name.
+    Its attribute `out_features` is D; it is in training mode, as torch makes modules. ValueError for another name.
     """
     import torch
     from torch import nn

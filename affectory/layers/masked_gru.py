@@ -13,7 +13,7 @@ from affectory.layers.gru_step import gru_step
 
 
 class MaskedGRU(nn.Module):
-    """The state is carried over masked steps; what comes out there is zero. Only what is not masked is computed.
+    """A GRU whose state passes masked steps unchanged; its output there is zero. Masked steps cost nothing.
 
     Shapes: x [..., T, in_features], mask bool [..., T] -> [..., T, width].
     """
@@ -27,7 +27,9 @@ class MaskedGRU(nn.Module):
         return self._states(self._projected(x.flatten(0, -2)[places]), places, sizes, mask)
 
     def over_history(self, x: Tensor, mask: Tensor) -> Tensor:
-        """Of the utterances before each: x [G, N, in_features], mask bool [G, N, slots] -> [G, N, slots, width].
+        """The states over the `slots` utterances before each one.
+
+        x [G, N, in_features], mask bool [G, N, slots] -> [G, N, slots, width].
 
         As forward(utterance_windows.preceding(x, slots), mask), but an utterance is projected once, and not for every
         history that it is in. What is not masked lies within the dialogue.

@@ -63,9 +63,10 @@ def _adjacency(model: OverDialogues, network: Mmgcn, data: PackedFeatures) -> np
 
 
 def utterance_to_show(dataset: Dataset) -> str:
-    """Of the longest dialogue that is tested the twentieth utterance, or the last, as the published figure shows.
+    """The id of an utterance whose edges are worth showing, as the published figure does.
 
-    Or the one nearest to it that has all modalities, where one has.
+    It is the twentieth of the longest tested dialogue, or the last of a shorter one; where that one misses a modality,
+    the nearest utterance of the dialogue that has all of them, if there is one.
     """
     numbers = dialogue_numbers(dataset.dialogues)
     tested = np.unique(numbers[dataset.rows(Split.TEST)])

@@ -23,7 +23,10 @@ PENALTIES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2)  # C; the one with the best UA 
 
 
 def functionals(sequences: Sequences) -> np.ndarray:
-    """Features that are one vector a row [N, D], else mean and deviation over time [N, 2 D]; NaN where missing."""
+    """One vector a row: the feature itself [N, D] where no row has several frames, else mean and deviation over time.
+
+    float64 [N, D] or [N, 2 D], NaN where a row misses the modality.
+    """
     pooled = statistics(sequences) if sequences.lengths.max(initial=0) > 1 else sequences
     values = np.full((len(pooled.lengths), pooled.width), np.nan)
     values[pooled.lengths > 0] = pooled.frames

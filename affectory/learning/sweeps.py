@@ -43,7 +43,10 @@ def sweep(trained: Trained, dataset: Dataset, rows: np.ndarray, *, seed: int) ->
 
 
 def drop_modalities(present: np.ndarray, rates: Sequence[float], seed: int) -> np.ndarray:
-    """bool [R, n, M]: each present modality lost with the rate's probability; a row that would lose all keeps one."""
+    """bool [R, n, M]: what is left of `present` bool [n, M] when each modality is dropped with each of `rates` [R].
+
+    A row that would lose all its modalities keeps one.
+    """
     chance = np.random.default_rng(seed).random(present.shape)
     kept = present & (chance >= np.asarray(rates)[:, None, None])
     luckiest = np.where(present, chance, -1.0).argmax(1)
@@ -52,7 +55,7 @@ def drop_modalities(present: np.ndarray, rates: Sequence[float], seed: int) -> n
 
 
 def drop_frames(sequences: Sequences, rate: float, generator: np.random.Generator) -> Sequences:
-    """Each frame lost with probability `rate`; a row that loses all of them misses the modality."""
+    """The sequences without some frames, each dropped with probability `rate`; a row of none misses the modality."""
     kept = generator.random(len(sequences.frames)) >= rate
     row_of_frame = np.repeat(np.arange(len(sequences.lengths)), sequences.lengths)
     lengths = np.bincount(row_of_frame[kept], minlength=len(sequences.lengths))

@@ -54,12 +54,12 @@ class Config:
 
     @property
     def feature_set(self) -> str:
-        """What the model reads."""
+        """The feature set that the model reads: pictures where it is fine-tuned, else the vectors of its backbone."""
         return "faces" if self.fine_tune else f"faces:{self.backbone}{':random' if self.random_backbone else ''}"
 
     @property
     def pretrained(self) -> bool:
-        """Training itself asks for ImageNet's weights; a frozen backbone's vectors have been made with them."""
+        """Whether training loads ImageNet's weights: not for a frozen backbone, whose vectors are stored features."""
         return self.fine_tune and not self.random_backbone
 
 

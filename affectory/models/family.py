@@ -35,10 +35,11 @@ class Schedule:
 
     @property
     def epochs(self) -> int:
+        """The epochs of both phases together."""
         return self.constant_epochs + self.decay_epochs
 
     def learning_rate_at(self, epoch: int) -> float:
-        """Of an epoch counted from 0."""
+        """The learning rate of an epoch counted from 0."""
         if self.last_learning_rate:
             share = max(0, epoch + 1 - self.constant_epochs) / max(self.decay_epochs, 1)
             return self.learning_rate * (self.last_learning_rate / self.learning_rate) ** share
@@ -78,7 +79,7 @@ class Model(Protocol):
 
 @runtime_checkable
 class Begins(Protocol):
-    """A model that wants to know what it will learn from."""
+    """A model that has to see the labels of the training rows before it is trained."""
 
     def begin(self, labels: Tensor) -> None:
         """Called once with the labels of the training rows, before the first epoch."""
@@ -87,7 +88,7 @@ class Begins(Protocol):
 
 @runtime_checkable
 class LearnsFrom(Protocol):
-    """A model that can learn from a teacher: what a config that names one builds."""
+    """A model that can learn from a teacher, as every config that names one builds."""
 
     def learn_from(self, teacher: Any, data: PackedFeatures) -> None:
         """Called once with the trained teacher and all rows, before the first epoch."""
@@ -101,12 +102,12 @@ class Imagines(Protocol):
     taught: Tensor | None  # [N, M, H]: what the teacher encodes of every row; None before it has learned from one
 
     def imagined(self, batch: Batch, available: Tensor) -> tuple[Tensor, Tensor]:
-        """What it imagines [K, B, M * H] under `available` bool [K, B, M], and what it classifies from [K, B, L]."""
+        """(imagined encodings [K, B, M * H], latents [K, B, L] to classify from) under `available` bool [K, B, M]."""
         ...
 
 
 class Build(Protocol):
-    """What makes a model of a family."""
+    """A function that makes a model of a family."""
 
     def __call__(
         self, config: Any, inputs: Mapping[Modality, ModalityInput], outputs: Sequence[str], /, *, seed: int
@@ -121,7 +122,7 @@ def _none(config: Any) -> tuple[str, ...]:
 
 @dataclass(frozen=True, kw_only=True)
 class Family(Generic[Config]):
-    """What can be trained of a family of models, what that needs, and what is said of it.
+    """A family of models: the experiments that can be trained, what they need, and how they are described.
 
     A file of affectory/models ends with its family, and FAMILIES lists them all. An experiment is a config with a name.
     """
@@ -161,7 +162,7 @@ class Family(Generic[Config]):
         return configs[experiment]
 
     def config_from(self, values: Mapping[str, Any]) -> Config:
-        """The config that dataclasses.asdict made these values of, after JSON, which has lists for tuples."""
+        """The config whose dataclasses.asdict gave these values, before JSON turned its tuples into lists."""
         plain = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
         parts = {"schedule": Schedule(**values["schedule"]), "preparation": Preparation(**values["preparation"])}
         return self.config(**{**plain, **parts})

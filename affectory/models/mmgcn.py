@@ -149,7 +149,8 @@ class Mmgcn(nn.Module):
     def forward(self, x: Mapping[Modality, Tensor], mask: Tensor, speakers: Tensor, present: Tensor) -> Tensor:
         """Logits [G, N, C], zeros in the padding.
 
-        Of x [G, N, D_m] a modality, mask bool [G, N], speakers int64 [G, N] (any numbers), present bool [G, N, M].
+        x holds features [G, N, D_m] of each modality; `mask` bool [G, N] is True where there is an utterance, `present`
+        bool [G, N, M] where it has the modality; `speakers` int64 [G, N] are any numbers.
         """
         present_rows = present[mask].T  # [M, U]
         nodes = self.nodes(x, mask, speakers, present)  # [M, U, H]
@@ -172,11 +173,11 @@ class Mmgcn(nn.Module):
         return nodes if bool(present_rows.all()) else nodes * present_rows.T[..., None]
 
     def graph_of(self, nodes: Tensor, mask: Tensor, present_rows: Tensor) -> DialogueGraph:
-        """The graph of nodes [M, U, H], of which `there` bool [M, U] are; its `adjacency` is what the figure shows."""
+        """The graph between nodes [M, U, H], of which those `present_rows` bool [M, U] count."""
         return dialogue_graph(nodes, lengths_of(mask), present_rows, gamma=self.config.gamma, causal=self.config.causal)
 
     def loss(self, logits: Tensor, labels: Tensor, class_weights: Tensor | None = None) -> Tensor:
-        """As the config names it; see utterance_loss."""
+        """The loss that the config names, of logits [G, N, C] and labels int64 [G, N]; see utterance_loss."""
         config = self.config
         return utterance_loss(logits, labels, config.loss, class_weights=class_weights, focal_gamma=config.focal_gamma)
 

@@ -33,7 +33,7 @@ LARGE_NETWORK_RATE = 3e-4  # in the place of 1e-3, where torchvision's networks 
 
 
 class Encoders(Protocol):
-    """What modality_encoders.ModalityEncoders and OneEncoder are."""
+    """The interface of what encodes a row's modalities: of ModalityEncoders and of OneEncoder."""
 
     out_features: int
 
@@ -51,11 +51,11 @@ class OneEncoder(nn.Module):
         self.out_features: int = encoder.out_features  # pyright: ignore[reportAttributeAccessIssue]
 
     def forward(self, batch: Batch, wanted: Tensor) -> Tensor:
-        """[B, 1, H] of the rows where `wanted` bool [B, 1]."""
+        """[B, 1, H]: the encoding of the rows where `wanted` bool [B, 1]; the others are encoded as missing."""
         return self.encoder(batch.frames[self.modality], batch.mask[self.modality] & wanted)[:, None]
 
     def joint(self, encoded: Tensor, available: Tensor) -> Tensor:
-        """[..., B, H] of each row under `available` bool [..., B, 1]."""
+        """[..., B, H]: the encoding of each row, zeros where `available` bool [..., B, 1] is False."""
         return torch.where(available[..., None], encoded, 0.0).flatten(-2)
 
 

@@ -20,7 +20,7 @@ from affectory.vocabulary import Modality
 
 
 class Network(Protocol):
-    """What mmgcn.Mmgcn and conversation.Conversation are."""
+    """The interface of a network over dialogues: that of mmgcn.Mmgcn and of conversation.Conversation."""
 
     def __call__(self, x: Mapping[Modality, Tensor], mask: Tensor, speakers: Tensor, present: Tensor) -> Tensor: ...
 
@@ -39,7 +39,7 @@ class OverDialogues(nn.Module):
         self.register_buffer("class_weights", torch.ones(n_classes))
 
     def begin(self, labels: Tensor) -> None:
-        """One over each class's share of the training labels int64 [n], for the losses that weight classes."""
+        """Set the class weights for losses that use them: one over each class's share of the labels int64 [n]."""
         self.class_weights = inverse_shares(labels, len(self.class_weights)).to(self.class_weights.device)
 
     def forward(self, batch: Batch) -> Tensor:
@@ -57,7 +57,11 @@ class OverDialogues(nn.Module):
 
 
 def side_by_side(batch: Batch) -> tuple[Tensor, dict[Modality, Tensor], Tensor, Tensor]:
-    """The rows' order int64 [B], and in it x [G, N, D_m] a modality, mask bool [G, N] and speakers int64 [G, N]."""
+    """The batch with its dialogues side by side: (order, x, mask, speakers).
+
+    `order` int64 [B] sorts the rows dialogue by dialogue; in that order, padded, are x [G, N, D_m] of each modality,
+    mask bool [G, N] and speakers int64 [G, N].
+    """
     order = _in_order(batch)
     _, counts = batch.dialogue[order].unique_consecutive(return_counts=True)
     mask = valid_steps(counts.tolist(), batch.dialogue.device)

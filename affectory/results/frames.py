@@ -9,7 +9,7 @@ import pandas as pd
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """The rows as dictionaries of plain values."""
+    """The rows as dictionaries, column name -> value."""
     return [dict(zip(frame.columns, row, strict=True)) for row in frame.itertuples(index=False, name=None)]
 
 
@@ -19,7 +19,7 @@ def records_or_none(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def where(frame: pd.DataFrame, **values: object) -> pd.DataFrame:
-    """The rows whose named columns have these values."""
+    """The rows whose columns, named by the keywords, equal these values: `where(results, metric="ua", seed=0)`."""
     chosen = pd.Series(True, index=frame.index, dtype=bool)
     for name, value in values.items():
         chosen &= frame[name].eq(value)
@@ -27,7 +27,7 @@ def where(frame: pd.DataFrame, **values: object) -> pd.DataFrame:
 
 
 def empty(columns: Sequence[str]) -> pd.DataFrame:
-    """No rows of these columns."""
+    """A frame with these columns and no rows."""
     return pd.DataFrame(columns=list(columns))
 
 

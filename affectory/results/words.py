@@ -12,12 +12,12 @@ DIGITS = 3  # what is shown, and what 'best' and 'level' mean
 
 
 def number(value: float | None, digits: int = DIGITS) -> str:
-    """`0.412`, `−0.021`; a dash where there is none."""
+    """A score: `0.412`, `−0.021`; a dash where there is none."""
     return GAP if value is None or isnan(value) else _minus(f"{round(value, digits) + 0.0:.{digits}f}")
 
 
 def signed(value: float) -> str:
-    """`+0.021`, `−0.021`, `0.000`; a dash where there is none."""
+    """A difference: `+0.021`, `−0.021`, `0.000`; a dash where there is none."""
     if isnan(value):
         return GAP
     return _minus(f"{value:+.{DIGITS}f}") if round(value, DIGITS) else number(0.0)
@@ -29,37 +29,37 @@ def spread(deviation: float) -> str:
 
 
 def interval(low: float, high: float) -> str:
-    """`−0.010 to +0.031`."""
+    """An interval: `−0.010 to +0.031`; a dash where there is none."""
     return GAP if isnan(low) or isnan(high) else f"{signed(low)} to {signed(high)}"
 
 
 def p_value(p: float) -> str:
-    """`0.012`, `< 0.001`: of a table."""
+    """A p-value in a table: `0.012`, `< 0.001`; a dash where nothing was tested."""
     return GAP if isnan(p) else "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def p_words(p: float) -> str:
-    """`p 0.012`, `p < 0.001`, `not tested`: of a sentence."""
+    """A p-value in a sentence: `p 0.012`, `p < 0.001`, `not tested`."""
     return "not tested" if isnan(p) else f"p {p_value(p)}".replace(" ", NO_BREAK)
 
 
 def count(whole: int) -> str:
-    """`1,234`."""
+    """A whole number: `1,234`."""
     return f"{whole:,}"
 
 
 def percent(share: float) -> str:
-    """`41 %`."""
+    """A share of 0..1 in percent: `41 %`; a dash where there is none."""
     return GAP if isnan(share) else f"{100 * share:.0f}{NO_BREAK}%"
 
 
 def plural(whole: int, one: str, many: str = "") -> str:
-    """`1 row`, `2 rows`."""
+    """A count with its noun: `1 row`, `2 rows`; `many` is the plural where it is not formed by an s."""
     return f"{count(whole)} {one if whole == 1 else many or one + 's'}"
 
 
 def joined(words: Iterable[str]) -> str:
-    """`a`, `a and b`, `a, b and c`."""
+    """A list in words: `a`, `a and b`, `a, b and c`."""
     parts = list(words)
     return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
 
@@ -70,7 +70,7 @@ def shortened(words: Sequence[str], most: int = 4) -> list[str]:
 
 
 def markdown_text(words: str) -> str:
-    """A text from data in Markdown, where it makes neither tags nor cells."""
+    """Text from data, escaped for Markdown so that it makes neither HTML tags nor table cells."""
     return escape(words, quote=False).replace("|", "\\|")
 
 

@@ -36,6 +36,7 @@ class EmotionModel(PythonModel):
     deployed: DeployedModel
 
     def load_context(self, context: PythonModelContext) -> None:
+        """Called by MLflow with the folder of the model's artifacts."""
         deployed_folder = Path(context.artifacts[DEPLOYED])
         self.deployed = load_deployed(deployed_folder)
         _remove_bytecode(deployed_folder.parents[1])
@@ -93,19 +94,22 @@ def read_rows(rows: pd.DataFrame, inputs: Mapping[Modality, ModalityInput]) -> d
 
 
 def read_names(cells: Iterable[object]) -> list[str]:
-    """As text, empty where missing."""
+    """Each cell as text, empty where it is missing."""
     return ["" if is_missing(cell) else str(cell) for cell in cells]
 
 
 def is_missing(cell: object) -> bool:
-    """None, NaN, pandas' NA and an empty list or array: a modality that is not there."""
+    """Whether a cell holds nothing: None, NaN, pandas' NA, or an empty list or array."""
     if isinstance(cell, (list, tuple, np.ndarray)):
         return len(cell) == 0
     return cell is None or cell is pd.NA or (isinstance(cell, float) and np.isnan(cell))
 
 
 def frames_of_cell(cell: object, item: str) -> np.ndarray | None:
-    """[T, D] from nested lists or arrays, whose numbers and width the model checks; None where missing."""
+    """The frames [T, D] that a cell holds as nested lists or arrays; None where it is missing.
+
+    ValueError, naming `item`, for anything else. The model checks numbers and width.
+    """
     if is_missing(cell):
         return None
     if not isinstance(cell, (list, tuple, np.ndarray)):
@@ -117,7 +121,10 @@ def frames_of_cell(cell: object, item: str) -> np.ndarray | None:
 
 
 def check_sets(cell: object, expected: Mapping[Modality, str], item: str) -> None:
-    """Every modality that is present must be of the set that the model was trained on; else ValueError."""
+    """ValueError, naming `item`, unless a cell `compare,minilm` names the feature sets that the model was trained on.
+
+    `expected` holds the set of each modality that the row has.
+    """
     names = {name.strip() for name in cell.split(",")} if isinstance(cell, str) else {repr(cell)}
     if set(expected.values()) - names:
         listed = ", ".join(f"{feature_set} ({modality})" for modality, feature_set in expected.items())

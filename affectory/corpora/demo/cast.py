@@ -42,7 +42,7 @@ class Speaker:
 
 
 def make_speaker(index: int, rng: np.random.Generator) -> Speaker:
-    """The speaker of that number; cultures alternate."""
+    """The speaker number `index`, from 0: culture and voice follow from the number, looks and habits from `rng`."""
     return Speaker(
         name=f"s{index + 1:02d}",
         culture=CULTURES[index % len(CULTURES)],

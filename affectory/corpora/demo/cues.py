@@ -103,7 +103,7 @@ Habit = tuple[float, ...]  # a speaker's constant part, in standard deviations
 
 
 def voice_cue(emotion: str, culture: Culture, intensity: float, habit: Habit, rng: np.random.Generator) -> VoiceCue:
-    """How this speaker's voice shows `emotion` this time."""
+    """How a speaker's voice shows `emotion` in one utterance: the culture's way, the speaker's habit, and noise."""
     anger = np.array(culture.angry_voice) if emotion == "angry" else 0.0
     signal = intensity * culture.voice_gain * (np.array(VOICES[emotion]) + anger)
     noise = np.array(habit) * HABIT_SHARE * VOICE_NOISE + rng.normal(size=5) * VOICE_NOISE
@@ -112,7 +112,7 @@ def voice_cue(emotion: str, culture: Culture, intensity: float, habit: Habit, rn
 
 
 def face_cue(emotion: str, culture: Culture, intensity: float, habit: Habit, rng: np.random.Generator) -> FaceCue:
-    """How this speaker's face shows `emotion` this time."""
+    """How a speaker's face shows `emotion` in one utterance: the culture's way, the speaker's habit, and noise."""
     anger = np.array(culture.angry_face) if emotion == "angry" else 0.0
     signal = intensity * culture.face_gain * (np.array(FACES[emotion]) + anger)
     noise = np.array(habit) * HABIT_SHARE * FACE_NOISE + rng.normal(size=5) * FACE_NOISE

@@ -35,7 +35,7 @@ _MOUTH_Y, _EYE_Y, _BROW_Y = 0.70, -0.10, -0.40
 
 @dataclass(frozen=True, kw_only=True)
 class Expression:
-    """What face and head do at one instant; 0 is at rest, about -1..1 unless told."""
+    """What face and head do at one instant; 0 is at rest, about -1..1 where no comment says otherwise."""
 
     corner_lift: float = 0.0  # mouth corners up (+) or down (-)
     brow_slope: float = 0.0  # inner ends up (+, worried) or down (-, frowning)

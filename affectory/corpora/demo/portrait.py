@@ -42,7 +42,7 @@ class Look:
 
 
 def to_pixels(points: NDArray[np.floating]) -> NDArray[np.float64]:
-    """[..., 2] head coordinates -> canvas pixels."""
+    """Canvas pixels of head coordinates, both [..., 2]."""
     return np.asarray(points, np.float64) * UNIT_PX + ORIGIN_PX
 
 
@@ -54,7 +54,7 @@ def _grid() -> tuple[Field, Field]:
 
 
 def blob(x: Field, y: Field, at: tuple[float, float], size: tuple[float, float]) -> Field:
-    """A soft spot of height 1."""
+    """A soft spot of height 1 around `at`, `size` wide and high, over the coordinates x and y."""
     return np.exp(-(((x - at[0]) / size[0]) ** 2) - ((y - at[1]) / size[1]) ** 2)
 
 

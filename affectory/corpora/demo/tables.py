@@ -13,7 +13,7 @@ from affectory.vocabulary import UTTERANCE_COLUMNS, Modality
 
 
 def media_path(dialogue: Dialogue) -> str:
-    """Relative to the corpus folder."""
+    """The path of the dialogue's film, relative to the corpus folder."""
     return f"media/{dialogue.dialogue_id}.mp4"
 
 

@@ -49,13 +49,16 @@ class CMN(nn.Module):
 
 
 def own_and_others(speakers: Tensor, mask: Tensor, slots: int) -> tuple[Tensor, Tensor]:
-    """bool [G, N, slots] each: which of the utterances before are the same speaker's, which another's."""
+    """Two masks bool [G, N, slots] over the utterances before each: those of the same speaker, those of all others."""
     before = preceding(mask[..., None].float(), slots)[..., 0] > 0
     same_speaker = preceding(speakers[..., None], slots)[..., 0] == speakers[..., None]
     return before & same_speaker, before & ~same_speaker
 
 
 def read_memory(query: Tensor, memory: Tensor, mask: Tensor) -> Tensor:
-    """[G, N, H], [G, N, slots, H], bool [G, N, slots] -> [G, N, H]; zeros of an empty memory."""
+    """What each utterance's `query` [G, N, H] reads from its `memory` [G, N, slots, H]: [G, N, H].
+
+    The mean of the slots whose `mask` bool [G, N, slots] is True, weighted by attention; zeros where there is none.
+    """
     scores = (memory @ query[..., None])[..., 0].tanh()
     return (masked_softmax(scores, mask)[..., None, :] @ memory)[..., 0, :]
