@@ -8,7 +8,7 @@ export AFFECTORY_CORPORA ?= $(AFFECTORY_HOME)/corpora
 export DAGSTER_HOME := $(AFFECTORY_HOME)/dagster
 export MLFLOW_DISABLE_TELEMETRY := true
 export HF_HUB_DISABLE_TELEMETRY := 1
-# Most of what is here starts processes: without bytecode each compiles its packages anew, which takes 4 s for torch alone.
+# Most of this starts processes: without bytecode each compiles its packages anew, which takes 4 s for torch alone.
 export PYTHONDONTWRITEBYTECODE :=
 # `dg launch` needs a running deployment; the superseded command does not.
 export PYTHONWARNINGS := ignore:Function `asset_materialize_command` is superseded

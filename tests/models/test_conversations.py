@@ -117,7 +117,12 @@ def accuracy(name: str) -> float:
     return accuracy_on_new_dialogues([*model.parameters()], on(0), on(1))
 
 
-@pytest.mark.parametrize("name", [name for name in MODELS if name not in ("utterance", "mult")])
+LEARNING = [name for name in MODELS if name not in ("utterance", "mult")]
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name == "mmgcn text_add" else pytest.mark.slow) for name in LEARNING]
+)
 def test_context_learns_the_class_of_the_utterance_before(name: str):
     assert accuracy(name) > 0.6
 

@@ -11,6 +11,7 @@ import pytest
 from tests.fixtures.deployments import failures, made
 
 pytestmark = pytest.mark.pipeline
+EXTRACTION = "group:ingestion or key:acoustic_features or key:visual_features"
 
 
 def read_rows(table: Path) -> list[dict[str, str]]:
@@ -50,7 +51,7 @@ def broken(new_deployment, demo_corpus):
     frames = [[[1.0, 2.0]], [[float("nan"), 0.0]], [[1.0, 2.0, 3.0]], [[0.5, 0.5]]]
     pq.write_table(pa.table({"utterance_id": ids, "frames": frames}), root / "features" / "visual.gaze.parquet")
     deployment.ids = ids
-    deployment.result = deployment.run("broken", select="group:ingestion or group:features", config={})
+    deployment.result = deployment.run("broken", select=EXTRACTION, config={})
     return deployment
 
 
@@ -100,7 +101,7 @@ def test_the_rest_of_the_corpus_goes_on(broken):
 
 def test_refusals_outlive_a_run_that_has_nothing_new_to_do(broken):
     before = broken.query("SELECT utterance_id, stage, reason FROM quarantine ORDER BY ALL")
-    assert broken.run("broken", select="group:ingestion or group:features", config={}).success
+    assert broken.run("broken", select=EXTRACTION, config={}).success
     after = broken.query("SELECT utterance_id, stage, reason FROM quarantine ORDER BY ALL")
     assert after.equals(before)
 
