@@ -8,15 +8,20 @@ export AFFECTORY_CORPORA ?= $(AFFECTORY_HOME)/corpora
 export DAGSTER_HOME := $(AFFECTORY_HOME)/dagster
 export MLFLOW_DISABLE_TELEMETRY := true
 export HF_HUB_DISABLE_TELEMETRY := 1
+# Most of this starts processes: without bytecode each compiles its packages anew, which takes 4 s for torch alone.
+export PYTHONDONTWRITEBYTECODE :=
 # `dg launch` needs a running deployment; the superseded command does not.
 export PYTHONWARNINGS := ignore:Function `asset_materialize_command` is superseded
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
+# Two test workers, a file each at a time; what shares the demo lineage is one group and begins first.
+WORKERS := -n 2 --dist loadgroup --no-loadscope-reorder
+
 .DEFAULT_GOAL := help
-.PHONY: help setup demo corpora materialize study test lint docs ui bench lock
+.PHONY: help setup demo corpora materialize study test test-slow lint docs ui bench lock
 
 help: ## show the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
 
 setup: .venv/.ready ## create .venv from requirements.lock
 
@@ -55,8 +60,11 @@ study: setup ## run the studies of a corpus that is materialised: make study COR
 	@python -m pipelines.deployment
 	@dagster asset materialize -m pipelines.definitions --select '$(if $(STUDY),key:$(STUDY),group:studies) or group:reports' --partition $(CORPUS) -c pipelines/console.yaml $(if $(CONFIG),-c $(CONFIG))
 
-test: setup ## run the default tests, the demo lineage included
-	@python -m pytest
+test: setup ## run the default tests, the demo lineage included (3 minutes on two cores)
+	@python -m pytest $(WORKERS)
+
+test-slow: setup ## run the slow tests: killed processes, large networks, studies
+	@python -m pytest $(WORKERS) -m 'slow and not real and not gpu'
 
 lint: setup ## ruff, pyright and the import rules
 	@ruff check . && ruff format --check . && pyright && lint-imports

@@ -1,10 +1,23 @@
-"""Fixtures that every part may use."""
+"""Fixtures that every part may use, and one thread a process: the workers share the cores."""
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 REAL = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A worker takes a whole file, so that its fixtures are made once; one begins with all that runs the lineage."""
+    for item in items:
+        of_lineage = "pipelines" in item.path.parts and item.get_closest_marker("slow") is None
+        item.add_marker(pytest.mark.xdist_group("lineage" if of_lineage else str(item.path)))
+    items.sort(key=lambda item: "pipelines" not in item.path.parts)
 
 
 @pytest.fixture(scope="session")
@@ -13,3 +26,23 @@ def real_corpora() -> Path:
     if not REAL.is_dir():
         pytest.skip("the real corpora are not here: ../shared/data")
     return REAL
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], None]], Path]:
+    """once(name, make) -> a folder that `make` has filled, by whichever worker of the session asked first."""
+    from filelock import FileLock
+
+    own = tmp_path_factory.getbasetemp()
+    root = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+    def folder(name: str, make: Callable[[Path], None]) -> Path:
+        path, done = root / name, root / f"{name}.done"
+        with FileLock(root / f"{name}.lock"):
+            if not done.exists():
+                path.mkdir()
+                make(path)
+                done.touch()
+        return path
+
+    return folder

@@ -62,6 +62,7 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_recording_is_scored_by_a_registered_model_with_neither_dagster_nor_duckdb(
     recording: Path, store: str, tmp_path: Path
 ):

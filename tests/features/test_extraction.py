@@ -132,6 +132,7 @@ def test_transcripts_of_many_files_go_to_the_encoder_together_in_this_process(fa
     assert textual.calls.read_text().split() == [f"{os.getpid()}:9"] + [f"{os.getpid()}:1"] * 5
 
 
+@pytest.mark.slow
 def test_a_run_killed_at_any_moment_goes_on_and_redoes_at_most_one_utterance_a_worker(faulty, tmp_path):
     script = (
         "import sys\n"

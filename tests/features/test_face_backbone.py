@@ -8,8 +8,6 @@ from urllib.error import URLError
 import numpy as np
 import pytest
 import torch
-from torchvision.models import get_model
-from torchvision.transforms.functional import normalize
 
 from affectory.features import FEATURE_SETS, FeatureSetError, Segment, find_feature_set, fingerprint
 from affectory.features.face_backbone import FaceBackbone, _network
@@ -17,7 +15,7 @@ from affectory.features.faces import pictures
 from affectory.layers.imagenet import BACKBONES, backbone
 from resources.store_tables import FEATURE_SET_NAME, feature_table
 from tests.fixtures.films import BLANK, segment
-from tests.fixtures.weights import empty_hub, publish
+from tests.fixtures.weights import empty_hub, publish, whole_network
 
 SMALL = "mobilenet_v3_small"
 TRAINED, RANDOM = FEATURE_SETS[f"faces:{SMALL}"], FEATURE_SETS[f"faces:{SMALL}:random"]
@@ -32,15 +30,18 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 def of(network: torch.nn.Module, film: Path, start_s: float, end_s: float) -> np.ndarray:
     """The features [T, D] by hand, from the pictures."""
+    from torchvision.transforms.functional import normalize
+
     [row] = FEATURE_SETS["faces"].extract([segment(film, start_s, end_s)])
     images = torch.from_numpy(pictures(row.frames)).permute(0, 3, 1, 2) / 255
     with torch.inference_mode():
         return network.eval()(normalize(images, [0.485, 0.456, 0.406], [0.229, 0.224, 0.225])).numpy()
 
 
+@pytest.mark.slow
 def test_a_row_is_what_the_network_makes_of_each_picture(hub, make_film, portraits, monkeypatch):
     torch.manual_seed(5)
-    weights = get_model(SMALL).state_dict()
+    weights = whole_network(SMALL).state_dict()
     publish(SMALL, weights, hub, monkeypatch)
     film = make_film("talk.mp4", [portraits["smile"]] * 8 + [BLANK] * 8 + [portraits["shout"]] * 8)
     rows = list(TRAINED.extract([segment(film, 0.0, 1.6, "some"), segment(film, 1.0, 2.4, "others")]))
@@ -52,6 +53,7 @@ def test_a_row_is_what_the_network_makes_of_each_picture(hub, make_film, portrai
     assert np.allclose(rows["others"].frames, of(network, film, 1.0, 2.4), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_what_is_missing_stays_so_with_its_reason_and_the_networks_width(make_film, portraits):
     film = make_film("leaves.mp4", [portraits["smile"]] * 2 + [BLANK] * 18)
     segments = [segment(film, 1.0, 2.0, "gone"), segment(film, 0.0, 2.0, "few"), segment(film, 7.0, 8.0, "late")]
@@ -67,6 +69,7 @@ def test_what_is_missing_stays_so_with_its_reason_and_the_networks_width(make_fi
         )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_random_weights_are_always_the_same_and_leave_chance_as_it_was(hub):
     torch.manual_seed(7)
     before = torch.get_rng_state()
@@ -78,6 +81,7 @@ def test_random_weights_are_always_the_same_and_leave_chance_as_it_was(hub):
     assert all(torch.equal(first[key], again[key]) for key in first)
 
 
+@pytest.mark.slow
 def test_other_weights_give_other_fingerprints(hub, monkeypatch):
     utterance = Segment(utterance_id="u", media_sha256="x", start_s=0.0, end_s=1.0)
     published = [publish(SMALL, {"weight": torch.full((1,), value)}, hub, monkeypatch) for value in (1.0, 2.0)]
@@ -89,6 +93,7 @@ def test_other_weights_give_other_fingerprints(hub, monkeypatch):
     assert "random weights of seed 0" in RANDOM.version and "mediapipe" in RANDOM.version
 
 
+@pytest.mark.slow
 def test_without_weights_the_set_cannot_be_used_and_random_ones_do_not_step_in(hub, make_film, portraits, monkeypatch):
     def refuse(*_, **__):
         raise URLError("no network")

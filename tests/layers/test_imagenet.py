@@ -9,10 +9,18 @@ from urllib.error import URLError
 import pytest
 import torch
 from torch import nn
-from torchvision.models import get_model, get_model_weights
 
-from affectory.layers.imagenet import BACKBONES, WeightsError, as_images, backbone, imagenet_weights, weights_sha256
-from tests.fixtures.weights import empty_hub, publish
+from affectory.layers.imagenet import (
+    BACKBONES,
+    DEVIATION,
+    MEAN,
+    WeightsError,
+    as_images,
+    backbone,
+    imagenet_weights,
+    weights_sha256,
+)
+from tests.fixtures.weights import empty_hub, publish, whole_network
 
 SMALL = "mobilenet_v3_small"
 REST = {  # what torchvision's network does after the features
@@ -42,10 +50,11 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> list[float | None]:
     return tried
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BACKBONES)
 def test_a_backbone_is_torchvisions_network_to_before_its_last_layers(name):
     torch.manual_seed(0)
-    whole = get_model(name, **({"init_weights": False} if name == "vgg16" else {})).eval()
+    whole = whole_network(name, **({"init_weights": False} if name == "vgg16" else {})).eval()
     network = backbone(name, whole.state_dict()).eval()
     images = torch.randn(2, 3, 64, 64)
     with torch.inference_mode():
@@ -54,6 +63,7 @@ def test_a_backbone_is_torchvisions_network_to_before_its_last_layers(name):
         assert torch.allclose(REST[name](whole)(features), whole(images), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_random_weights_depend_on_the_seed_alone_and_leave_chance_as_it_was():
     def drawn(seed: int) -> torch.Tensor:
         return next(backbone(SMALL, None, seed).parameters())
@@ -65,8 +75,9 @@ def test_random_weights_depend_on_the_seed_alone_and_leave_chance_as_it_was():
     assert torch.equal(drawn(3), first) and not torch.equal(drawn(4), first)
 
 
+@pytest.mark.slow
 def test_training_a_backbone_leaves_the_weights_that_it_came_from():
-    weights = get_model(SMALL).state_dict()
+    weights = whole_network(SMALL).state_dict()
     before = {key: value.clone() for key, value in weights.items()}
     network = backbone(SMALL, weights)
     with torch.no_grad():
@@ -91,12 +102,19 @@ def test_a_picture_becomes_what_the_networks_read():
     assert red == pytest.approx((1 - 0.485) / 0.229) and green == pytest.approx(-0.456 / 0.224)
     assert blue == pytest.approx((0.2 - 0.406) / 0.225)
     assert torch.equal(images, as_images(picture.flatten().float().expand(5, 2, -1)))
+
+
+@pytest.mark.slow
+def test_pictures_are_normalised_as_the_published_weights_ask():
+    from torchvision.models import get_model_weights
+
     normalise = get_model_weights("resnet50")["IMAGENET1K_V1"].transforms()
-    assert (normalise.mean, normalise.std) == ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
+    assert (normalise.mean, normalise.std) == (list(MEAN), list(DEVIATION))
 
 
+@pytest.mark.slow
 def test_weights_in_the_hub_are_read_with_the_digest_of_their_file(hub, no_network, monkeypatch):
-    weights = get_model(SMALL).state_dict()
+    weights = whole_network(SMALL).state_dict()
     path = publish(SMALL, weights, hub, monkeypatch)
     found, sha256 = imagenet_weights(SMALL)
     assert sha256 == weights_sha256(SMALL) == hashlib.sha256(path.read_bytes()).hexdigest()
@@ -123,8 +141,11 @@ def test_a_file_that_was_changed_since_it_was_checked_is_checked_again(hub, monk
         weights_sha256(SMALL)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BACKBONES)
 def test_without_weights_and_network_it_is_told_which_file_goes_where(hub, no_network, name):
+    from torchvision.models import get_model_weights
+
     address = get_model_weights(name)["IMAGENET1K_V1"].url
     file = address.rsplit("/", 1)[1]
     with pytest.raises(WeightsError) as caught:
@@ -156,9 +177,10 @@ def test_a_file_that_would_run_code_is_not_run(hub, monkeypatch):
         imagenet_weights(SMALL)
 
 
+@pytest.mark.slow
 def test_densenets_old_names_and_old_format_are_read(hub, monkeypatch):
     name = "densenet121"
-    weights = get_model(name).state_dict()
+    weights = whole_network(name).state_dict()
     old = {
         re.sub(r"(denselayer\d+\.(?:norm|conv))([12]\.)", r"\1.\2", key): value
         for key, value in weights.items()

@@ -168,6 +168,7 @@ def test_a_fine_tuned_network_learns_with_its_statistics():
     assert all(not torch.equal(before[key], after[key]) for key in before if key != "layers.0.bias")
 
 
+@pytest.mark.slow
 def test_a_network_of_imagenet_and_what_it_gives_fit_together():
     network = backbone("mobilenet_v3_small", None)
     encoder = PicturesInTime(in_features=112 * 112 * 3, temporal="gru", width=5, backbone=network, freeze=True)

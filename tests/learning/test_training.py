@@ -87,6 +87,7 @@ def test_another_trainings_checkpoint_is_refused(tmp_path: Path):
         run(new_model(), seed=6, checkpoint=tmp_path / "checkpoint.pt")
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_weights_in_a_fresh_process():
     same_threads = f"torch.set_num_threads({torch.get_num_threads()})"  # of which the order of additions depends
     code = f"from {__name__} import *; {same_threads}; print(digest(run(new_model(dropout=0.4)).state))"

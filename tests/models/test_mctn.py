@@ -38,7 +38,7 @@ def trained(name: str, epochs: int, seed: int = 0) -> Fit:
     return fit(translation(name), packed(DATASET), *rows, schedule=schedule, seed=seed)
 
 
-@pytest.fixture(params=DEBUG)
+@pytest.fixture(params=["mctn_a", "mctn_vt"])  # two targets; two sources
 def name(request: pytest.FixtureRequest) -> str:
     return request.param
 

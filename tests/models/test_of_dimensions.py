@@ -97,6 +97,7 @@ def test_a_frozen_backbone_reads_its_own_feature_set_and_a_fine_tuned_one_the_pi
     assert [name for name, config in rows.items() if config.pretrained] == ["resnet50_gru_fine_tuned"]
 
 
+@pytest.mark.slow
 def test_fine_tuning_trains_the_backbone_from_pictures():
     fold = with_pictures()
     trained = train_experiment("face_sequence", fine_tuned(), fold, seed=0)
@@ -106,6 +107,7 @@ def test_fine_tuning_trains_the_backbone_from_pictures():
     assert any(name.endswith("weight") for name in moved)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", [audio_cnn, face_sequence])
 def test_pretrained_rows_start_from_imagenets_weights_when_training_begins(family, monkeypatch):
     """And not when they are built: what loads a stored model needs no such file."""

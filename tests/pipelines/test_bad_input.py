@@ -8,7 +8,22 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tests.fixtures.deployments import failures, made
+
 pytestmark = pytest.mark.pipeline
+EXTRACTION = "group:ingestion or key:acoustic_features or key:visual_features"
+
+
+def read_rows(table: Path) -> list[dict[str, str]]:
+    with table.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def write_rows(table: Path, rows: list[dict[str, str]]) -> None:
+    with table.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 @pytest.fixture(scope="module")
@@ -21,8 +36,7 @@ def broken(new_deployment, demo_corpus):
     for name in ("d001", "d002"):
         shutil.copy(demo_corpus / "media" / f"{name}.mp4", root / "media")
     (root / "media" / "letter.mp4").write_text("Dear Sir or Madam,\n" * 100)
-    with (demo_corpus / "utterances.csv").open(newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row["dialogue_id"] in ("d001", "d002")]
+    rows = [row for row in read_rows(demo_corpus / "utterances.csv") if row["dialogue_id"] in ("d001", "d002")]
     good = dict(rows[0])
     rows += [
         {**good, "utterance_id": "gone", "media": "media/nowhere.mp4"},
@@ -32,33 +46,28 @@ def broken(new_deployment, demo_corpus):
         {**good, "utterance_id": "letter", "media": "media/letter.mp4"},
         dict(good),
     ]
-    with (root / "utterances.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(good))
-        writer.writeheader()
-        writer.writerows(rows)
+    write_rows(root / "utterances.csv", rows)
     ids = [rows[place]["utterance_id"] for place in (0, 1, 2, 3)]
     frames = [[[1.0, 2.0]], [[float("nan"), 0.0]], [[1.0, 2.0, 3.0]], [[0.5, 0.5]]]
     pq.write_table(pa.table({"utterance_id": ids, "frames": frames}), root / "features" / "visual.gaze.parquet")
     deployment.ids = ids
-    deployment.result = deployment.run("broken", select="group:ingestion or group:features", config={})
+    deployment.result = deployment.run("broken", select=EXTRACTION, config={})
     return deployment
 
 
-@pytest.mark.parametrize(
-    ("utterance_id", "reason"),
-    [
-        ("gone", "media_not_found"),
-        ("outside", "media_outside_corpus"),
-        ("late", "beyond_media_end"),
-        ("typo", "unknown_label"),
-        ("letter", "media_refused"),
-    ],
-)
-def test_a_bad_row_is_refused_with_its_reason(broken, utterance_id: str, reason: str):
-    rows = broken.query("SELECT reason, detail FROM quarantine WHERE utterance_id = ?", utterance_id)
-    assert rows["reason"].tolist() == [reason]
-    assert utterance_id in rows["detail"][0]
-    assert broken.query("SELECT 1 FROM utterances WHERE utterance_id = ?", utterance_id).empty
+def test_a_bad_row_is_refused_with_its_reason(broken):
+    reasons = {
+        "gone": "media_not_found",
+        "outside": "media_outside_corpus",
+        "late": "beyond_media_end",
+        "typo": "unknown_label",
+        "letter": "media_refused",
+    }
+    for utterance_id, reason in reasons.items():
+        rows = broken.query("SELECT reason, detail FROM quarantine WHERE utterance_id = ?", utterance_id)
+        assert rows["reason"].tolist() == [reason]
+        assert utterance_id in rows["detail"][0]
+        assert broken.query("SELECT 1 FROM utterances WHERE utterance_id = ?", utterance_id).empty
 
 
 def test_a_doubled_utterance_counts_once(broken):
@@ -92,7 +101,7 @@ def test_the_rest_of_the_corpus_goes_on(broken):
 
 def test_refusals_outlive_a_run_that_has_nothing_new_to_do(broken):
     before = broken.query("SELECT utterance_id, stage, reason FROM quarantine ORDER BY ALL")
-    assert broken.run("broken", select="group:ingestion or group:features", config={}).success
+    assert broken.run("broken", select=EXTRACTION, config={}).success
     after = broken.query("SELECT utterance_id, stage, reason FROM quarantine ORDER BY ALL")
     assert after.equals(before)
 
@@ -105,32 +114,22 @@ def test_a_corpus_of_which_most_is_broken_fails_saying_so(new_deployment):
         (media / f"{name}.mp4").write_text("not a video")
     result = deployment.run("ruined", select="group:ingestion", config={})
     assert not result.success
-    failures = [str(event.event_specific_data) for event in result.all_events if event.is_step_failure]
-    assert len(failures) == 1 and "3 of 3 media files were refused" in failures[0]
+    [failure] = failures(result)
+    assert "3 of 3 media files were refused" in failure
 
 
-def test_a_speaker_on_both_sides_of_the_split_stops_the_run_before_training(new_deployment, demo_corpus: Path):
-    deployment = new_deployment()
-    root = deployment.places.corpora / "leaky"
-    shutil.copytree(demo_corpus, root)
-    with (root / "utterances.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
+def test_a_speaker_on_both_sides_of_the_split_stops_the_run_before_training(demo):
+    rows = read_rows(table := demo.places.corpora / "demo" / "utterances.csv")
     speaker = next(row["speaker"] for row in rows if row["split"] == "train")
-    for row in rows:
-        if row["split"] == "test":
-            row["speaker"] = speaker
-    with (root / "utterances.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-    result = deployment.run("leaky", select="not key:corpora and not key:visual_features and not key:textual_features")
+    write_rows(table, [row | ({"speaker": speaker} if row["split"] == "test" else {}) for row in rows])
+    result = demo.run("demo", select="not (key:corpora or group:features or group:studies)")
     assert not result.success
     failed = [check for check in result.get_asset_check_evaluations() if not check.passed]
     assert [check.check_name for check in failed] == ["no_speaker_or_dialogue_crosses_splits"]
-    made = {event.asset_key.to_user_string() for event in result.get_asset_materialization_events()}
-    assert "mmin_teacher" not in made and "mmin" not in made
+    assert not made(result) & {"mmin_teacher", "mmin"}
 
 
+@pytest.mark.slow
 def test_a_series_whose_cast_plays_in_all_official_parts_is_trained_and_says_so(new_deployment):
     deployment = new_deployment()
     root = deployment.places.corpora / "series"
@@ -164,5 +163,5 @@ def test_a_corpus_of_which_most_rows_are_refused_fails_saying_so(new_deployment,
     )
     result = deployment.run("typos", select="group:ingestion", config={})
     assert not result.success
-    failures = [str(event.event_specific_data) for event in result.all_events if event.is_step_failure]
-    assert len(failures) == 1 and "utterances were refused" in failures[0] and "unknown_label" in failures[0]
+    [failure] = failures(result)
+    assert "utterances were refused" in failure and "unknown_label" in failure

@@ -13,7 +13,7 @@ import pytest
 from pipelines.dead_runs import release_dead_runs
 from pipelines.deployment import Places, prepare
 
-pytestmark = pytest.mark.pipeline
+pytestmark = [pytest.mark.pipeline, pytest.mark.slow]
 
 JOB = """
 import os, time

@@ -18,6 +18,7 @@ def ids(deployment, feature_set: str) -> set[str]:
     return set(rows["utterance_id"])
 
 
+@pytest.mark.slow
 def test_a_set_that_is_not_asked_for_again_follows_the_utterances(new_deployment, demo_corpus: Path):
     deployment = new_deployment()
     root = deployment.places.corpora / "grows"

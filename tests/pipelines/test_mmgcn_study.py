@@ -6,7 +6,7 @@ import pytest
 
 from affectory.results.names import ON_TEST
 
-pytestmark = pytest.mark.pipeline
+pytestmark = [pytest.mark.pipeline, pytest.mark.slow]
 
 FEW = ["utterance", "bc_lstm", "mmgcn", "mmgcn_layers_1", "mmgcn_partial", "mmgcn_shuffled_labels"]
 
@@ -16,7 +16,8 @@ def study(deployment, **options):
 
 
 @pytest.fixture(scope="module")
-def studied(demo):
+def studied(demo_of_module):
+    demo = demo_of_module
     result, metadata = study(demo)
     assert result.success
     return demo, metadata

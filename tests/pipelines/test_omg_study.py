@@ -1,9 +1,8 @@
-"""Valence and arousal of a generated corpus, through Dagster: the deployed family, and the study with its tables."""
+"""Valence and arousal of a generated corpus, through Dagster: the study with its tables."""
 
-import mlflow
 import pytest
 
-pytestmark = pytest.mark.pipeline
+pytestmark = [pytest.mark.pipeline, pytest.mark.slow]
 
 SETS = {
     "acoustic_features": {"config": {"feature_sets": ["compare", "spectrogram", "mel", "logmel", "mfcc"]}},
@@ -17,37 +16,12 @@ ROWS = {
 
 
 @pytest.fixture(scope="module")
-def studied(demo):
+def studied(demo_of_module):
+    demo = demo_of_module
     assert demo.run("demo", select="group:features", config=SETS).success
     result, metadata = demo.study("omg_study")
     assert result.success
     return demo, metadata
-
-
-def test_the_deployed_family_is_scored_by_ccc_under_every_condition(demo):
-    found = demo.query("SELECT * FROM results WHERE family = 'valence_arousal'")
-    assert set(found["experiment"]) == {"multimodal", "multimodal_augmented"}
-    conditions = {"{a}", "{v}", "{t}", "{a,v}", "{a,t}", "{v,t}", "{a,v,t}"}
-    for metric in ("ccc_valence", "ccc_arousal", "ccc"):
-        assert set(found.loc[found["metric"] == metric, "condition"]) == conditions
-    assert len(demo.query("SELECT 1 FROM dimension_predictions WHERE family = 'valence_arousal'"))
-
-
-def test_the_registered_model_predicts_whatever_is_missing(demo):
-    from affectory.serving import load
-
-    uri = demo.places.tracking_uri
-    try:
-        deployed = load("models:/demo-valence_arousal@champion", uri)
-        mlflow.set_tracking_uri(uri)
-        model = mlflow.pyfunc.load_model("models:/demo-valence_arousal@champion")
-        example = model.input_example
-    finally:
-        mlflow.set_tracking_uri(None)  # pyright: ignore[reportArgumentType]
-    assert deployed.dimensions == ("valence", "arousal")
-    predicted = model.predict(example)
-    assert list(predicted.columns) == ["valence", "arousal", "modalities_used"]
-    assert predicted["modalities_used"].tolist() == ["a,v,t", "a"] and predicted.notna().all(axis=None)
 
 
 def test_every_row_is_trained_and_stored(studied):

@@ -4,7 +4,7 @@ import pytest
 
 from affectory.vocabulary import conditions, missing_conditions
 
-pytestmark = pytest.mark.pipeline
+pytestmark = [pytest.mark.pipeline, pytest.mark.slow]
 
 FEW = ["augmented_baseline", "mmin", "mctn", "partial_baseline", "linear_svm", "best"]
 
@@ -14,7 +14,8 @@ def study(deployment, **options):
 
 
 @pytest.fixture(scope="module")
-def studied(demo):
+def studied(demo_of_module):
+    demo = demo_of_module
     folds = {"missing_modality_sets": {"config": {"cross_validation": 3}}}
     assert demo.run("demo", select="key:missing_modality_sets", config=folds).success
     result, metadata = study(demo, speaker_normalised=["best"])

@@ -80,6 +80,7 @@ def assert_nothing_is_lost(path: Path, staging: Path) -> None:
     assert set(stored.values()) | {part.stem for part in staging.glob("*.parquet")} == {f"f{n}" for n in range(40)}
 
 
+@pytest.mark.slow
 def test_a_load_killed_at_any_moment_loses_and_doubles_nothing(tmp_path: Path, start: Start):
     staging, path = stage(tmp_path / "staging"), tmp_path / "features.duckdb"
     load = LOAD.format(folder=str(staging), path=str(path))
@@ -104,6 +105,7 @@ def test_a_load_killed_at_any_moment_loses_and_doubles_nothing(tmp_path: Path, s
     assert_holds_everything_once(path)
 
 
+@pytest.mark.slow
 def test_a_load_killed_between_its_commit_and_the_deletion_is_repeated_without_harm(tmp_path: Path, start: Start):
     staging, path = stage(tmp_path / "staging"), tmp_path / "features.duckdb"
     dies = "Path.unlink = lambda path, **_: path.suffix == '.parquet' and os.kill(os.getpid(), signal.SIGKILL)\n"
@@ -120,6 +122,7 @@ def test_a_load_killed_between_its_commit_and_the_deletion_is_repeated_without_h
     assert_holds_everything_once(path)
 
 
+@pytest.mark.slow
 def test_writers_and_readers_that_meet_all_finish_and_no_row_is_doubled(tmp_path: Path, start: Start):
     staging, path = stage(tmp_path / "staging"), tmp_path / "features.duckdb"
     write = """
@@ -137,6 +140,7 @@ for _ in range(3):
     assert_holds_everything_once(path)
 
 
+@pytest.mark.slow
 def test_a_store_that_stays_in_use_is_told_with_holder_and_remedy(tmp_path: Path, start: Start):
     path, held = tmp_path / "features.duckdb", tmp_path / "held"
     holder = start(
@@ -156,6 +160,7 @@ def test_a_store_that_stays_in_use_is_told_with_holder_and_remedy(tmp_path: Path
     assert store.query("SELECT 1 AS one")["one"].tolist() == [1], "a killed holder holds nothing"
 
 
+@pytest.mark.slow
 def test_a_writer_waits_for_a_reader_that_does_not_know_the_lock_and_says_which(tmp_path: Path, start: Start):
     path, held = tmp_path / "features.duckdb", tmp_path / "held"
     store = FeatureStore(path=str(path), lock_timeout_s=0.3)
@@ -171,6 +176,7 @@ def test_a_writer_waits_for_a_reader_that_does_not_know_the_lock_and_says_which(
         store.replace_refusals("demo", "utterances", [])
 
 
+@pytest.mark.slow
 def test_a_full_disk_changes_nothing_and_the_load_succeeds_when_there_is_space(tmp_path: Path, start: Start):
     staging, path = stage(tmp_path / "staging"), tmp_path / "features.duckdb"
     FeatureStore(path=str(path)).query("SELECT 1")

@@ -253,6 +253,7 @@ def test_what_cannot_be_put_off_says_so_and_keeps_the_password(away: Tracking):
     assert "secret" not in str(error.value) and "127.0.0.1" in str(error.value)
 
 
+@pytest.mark.slow
 def test_four_processes_that_start_on_a_fresh_store_all_finish(tmp_path: Path, start: Callable[[str], BaseProcess]):
     code = f"""
 from resources.tracking import Tracking

@@ -273,6 +273,7 @@ def test_the_logged_model_does_not_tell_where_the_code_lay(logged: str):
     assert str(Path(__file__).parents[2]) not in described
 
 
+@pytest.mark.slow
 def test_a_consumer_with_the_requirements_alone_loads_and_predicts_with_pickle_off(logged: str, model, tmp_path: Path):
     folder = mlflow.artifacts.download_artifacts(logged, dst_path=str(tmp_path / "downloaded"))
     as_logged = sorted(Path(folder).rglob("*"))

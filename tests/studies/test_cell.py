@@ -150,6 +150,7 @@ def test_a_translation_does_not_read_what_it_translates_into_when_it_is_tested(t
     assert bytes_of(into, "mctn_v") != bytes_of(results, "mctn_v")  # what it sees while it is trained
 
 
+@pytest.mark.slow
 def test_a_cell_that_was_run_in_parts_ends_with_the_same_weights(tmp_path: Path, results: Path):
     first = named("full_baseline", "mctn_a", "best", "mmin")
     later = [row for row in ROWS if row.name != "mmin_ae"][::2]
@@ -160,6 +161,7 @@ def test_a_cell_that_was_run_in_parts_ends_with_the_same_weights(tmp_path: Path,
         assert_same(tmp_path / "results", results, name)
 
 
+@pytest.mark.slow
 def test_a_folder_that_is_lost_is_made_again_and_no_other(tmp_path: Path, results: Path):
     rows = named("full_baseline", "mmin", "best", LINEAR_SVM)
     done = run(tmp_path, rows)
@@ -189,6 +191,7 @@ def killed_at(checkpoint: int) -> Callable[..., None]:
     return save_and_die
 
 
+@pytest.mark.slow
 def test_a_cell_that_is_killed_goes_on_to_the_same_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, results: Path
 ):
@@ -271,6 +274,7 @@ def test_the_linear_machine_has_predictions_and_no_model(results: Path):
         assert wa == pytest.approx((rows["label"] == rows["predicted"]).mean())
 
 
+@pytest.mark.slow
 def test_every_row_runs_on_two_modalities_and_on_one(tmp_path: Path):
     for modalities in ([A, V], [T]):
         dataset, rows = DATASET.only(modalities), trainings(STUDIES["mmin_study"], "debug", modalities, {})

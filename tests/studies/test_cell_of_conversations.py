@@ -73,6 +73,7 @@ def controls(tmp_path_factory: pytest.TempPathFactory) -> dict[str, pd.DataFrame
     return run(tmp_path_factory.mktemp("controls"), rows, shown_by_the_one_before())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["bc_lstm", "mmgcn"])
 def test_where_context_helps_a_shuffled_order_costs(controls: dict[str, pd.DataFrame], name: str):
     ordered, shuffled = (of(controls[row], "weighted_f1") for row in (name, f"{name}_shuffled_order"))
@@ -80,14 +81,17 @@ def test_where_context_helps_a_shuffled_order_costs(controls: dict[str, pd.DataF
     assert ordered > alone + 0.3 and shuffled < ordered - 0.3
 
 
+@pytest.mark.slow
 def test_where_context_helps_strangers_are_no_help(controls: dict[str, pd.DataFrame]):
     assert of(controls["bc_lstm_strangers"], "weighted_f1") < of(controls["bc_lstm"], "weighted_f1") - 0.3
 
 
+@pytest.mark.slow
 def test_shuffled_labels_bring_chance(controls: dict[str, pd.DataFrame]):
     assert of(controls["mmgcn_shuffled_labels"], "ua") == pytest.approx(1 / 3, abs=0.12)
 
 
+@pytest.mark.slow
 def test_the_epoch_that_is_best_on_test_stands_apart_under_names_of_its_own(controls: dict[str, pd.DataFrame]):
     for results in controls.values():
         assert of(results, f"weighted_f1{ON_TEST}") >= of(results, "weighted_f1") - 1e-9

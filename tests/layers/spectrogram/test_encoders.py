@@ -10,7 +10,11 @@ WIDTHS = {"alexnet": 4096, "vgg16": 4096, "resnet50": 2048, "conv2d_5": 128, "co
 SMALL = ("conv2d_5", "conv_attention", "conv_1d_2d")
 
 
-@pytest.fixture(scope="module", params=ARCHITECTURES)
+# torchvision's networks are large.
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(name, marks=() if name in SMALL else pytest.mark.slow) for name in ARCHITECTURES],
+)
 def made(request: pytest.FixtureRequest) -> SpectrogramEncoder:
     torch.manual_seed(0)
     return spectrogram_encoder(request.param, in_features=40)

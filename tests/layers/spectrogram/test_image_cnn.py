@@ -1,18 +1,19 @@
 import pytest
 import torch
 from torch import nn
-from torchvision import models
 
 from affectory.layers.spectrogram import spectrogram_encoder
 from affectory.layers.spectrogram.image_cnn import ImageCNN
+from tests.fixtures.weights import whole_network
 
 LAST = {"alexnet": "classifier.6", "vgg16": "classifier.6", "resnet50": "fc"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("architecture", LAST)
 def test_with_its_weights_the_encoder_is_torchvisions_network_before_the_last_layer(architecture: str):
     torch.manual_seed(1)
-    whole = models.get_model(architecture, weights=None)
+    whole = whole_network(architecture)
     encoder = spectrogram_encoder(architecture, in_features=90, crop="start").eval()
     encoder.load_imagenet(whole.state_dict())
     whole.set_submodule(LAST[architecture], nn.Identity())
@@ -30,13 +31,15 @@ def resnet() -> ImageCNN:
     return ImageCNN("resnet50", dropout=0.0)
 
 
+@pytest.mark.slow
 def test_the_last_layer_and_the_counts_of_batches_need_not_be_there(resnet: ImageCNN):
-    weights = models.resnet50(weights=None).state_dict()
+    weights = whole_network("resnet50").state_dict()
     kept = {name: value for name, value in weights.items() if not name.startswith("fc.") and "num_" not in name}
     resnet.load_imagenet(kept)
     assert torch.equal(resnet.cnn.get_parameter("conv1.weight"), weights["conv1.weight"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", ["missing", "unexpected", "of another shape"])
 def test_wrong_weights_are_refused_by_name(resnet: ImageCNN, change: str):
     weights = dict(resnet.cnn.state_dict())
@@ -49,9 +52,10 @@ def test_wrong_weights_are_refused_by_name(resnet: ImageCNN, change: str):
         resnet.load_imagenet(weights)
 
 
+@pytest.mark.slow
 def test_weights_of_another_network_are_refused():
     with pytest.raises(ValueError, match=r"(?s)torchvision's alexnet.*Missing.*features\.3\.weight.*Unexpected.*conv1"):
-        ImageCNN("alexnet", dropout=0.5).load_imagenet(models.resnet18(weights=None).state_dict())
+        ImageCNN("alexnet", dropout=0.5).load_imagenet(whole_network("resnet18").state_dict())
 
 
 def test_networks_without_imagenet_weights_say_so():
@@ -59,6 +63,7 @@ def test_networks_without_imagenet_weights_say_so():
         spectrogram_encoder("conv2d_5", in_features=90).load_imagenet({})
 
 
+@pytest.mark.slow
 def test_dropout_is_the_classifiers():
     rates = [layer.p for layer in ImageCNN("alexnet", dropout=0.2).modules() if isinstance(layer, nn.Dropout)]
     assert rates == [0.2, 0.2]
