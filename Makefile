@@ -14,8 +14,8 @@ export PYTHONDONTWRITEBYTECODE :=
 export PYTHONWARNINGS := ignore:Function `asset_materialize_command` is superseded
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-# Two test workers, a file each at a time; what shares the demo lineage is one group and begins first.
-WORKERS := -n 2 --dist loadgroup --no-loadscope-reorder
+# Two test workers, a whole file each at a time, so that its fixtures are made once.
+WORKERS := -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo corpora materialize study test test-slow lint docs ui bench lock

@@ -11,13 +11,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 REAL = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A worker takes a whole file, so that its fixtures are made once; one begins with all that runs the lineage."""
-    for item in items:
-        of_lineage = "pipelines" in item.path.parts and item.get_closest_marker("slow") is None
-        item.add_marker(pytest.mark.xdist_group("lineage" if of_lineage else str(item.path)))
-    items.sort(key=lambda item: "pipelines" not in item.path.parts)
+    """The lineage is made first: by one worker, while the other begins with what does not need it."""
+    items.sort(key=lambda item: item.path.name != "test_lineage.py")
 
 
 @pytest.fixture(scope="session")

@@ -12,12 +12,14 @@ from affectory.data.dataset import Dataset, Sequences
 from affectory.features import Segment, find_feature_set
 from affectory.learning.experiment import Fold, train_experiment
 from affectory.models import FAMILIES
-from affectory.study_rows import Row, omg_rows
+from affectory.studies import STUDIES
+from affectory.studies.plan import Training, trainings
 from affectory.vocabulary import DIMENSIONS, Modality
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
 
-ROWS = {row.name: row for row in omg_rows("paper", Modality) if row.feature_sets and not row.config.pretrained}
+OF_STUDY = trainings(STUDIES["omg_study"], "paper", Modality, {})
+ROWS = {row.name: row for row in OF_STUDY if row.feature_sets and not row.weights}
 SOUND = [name for name, row in ROWS.items() if row.family == "audio_cnn"]
 # A face's vectors need ImageNet's weights, which are not everywhere: the same networks with random ones.
 FACES = [name for name, row in ROWS.items() if row.family == "face_sequence" and name.endswith("_random")]
@@ -57,7 +59,7 @@ def dataset(read: dict, name: str, media: list[Path]) -> Dataset:
     return read[name, n]
 
 
-def scored_and_trained(row: Row, data: Dataset) -> tuple[torch.Tensor, torch.Tensor, float]:
+def scored_and_trained(row: Training, data: Dataset) -> tuple[torch.Tensor, torch.Tensor, float]:
     """Values [n, 2] and encodings [n, H] of the utterances before any training, and the loss of an epoch."""
     fold = Fold(data, torch.device("cpu"))
     inputs, packed = fold.packed(row.config.preparation)
