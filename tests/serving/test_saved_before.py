@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+from io import StringIO
 from pathlib import Path
 
 import mlflow
@@ -67,7 +68,7 @@ def test_a_process_without_the_library_runs_the_code_that_it_brought(
         [sys.executable, "-c", code], cwd=folder.parent, capture_output=True, text=True, timeout=300
     )
     assert result.returncode == 0, result.stderr
-    same(pd.read_json(result.stdout.splitlines()[-1]), answered)
+    same(pd.read_json(StringIO(result.stdout.splitlines()[-1])), answered)
 
 
 def test_the_command_line_reads_it(saved: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
