@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pandas as pd
 
-OK, REFUSED, USAGE = 0, 1, 2
+OK, REFUSED = 0, 1  # argparse itself exits with 2
 
 # For MLflow, unless the user says otherwise: quick to give up on a dead server, and quiet.
 SETTINGS = {

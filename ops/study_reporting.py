@@ -142,7 +142,6 @@ def study_section(
         replace(
             data,
             **_samples(store, corpus, study),
-            options=summary.options,
             runs_note=preset_note(study, summary.options),
             left_out=summary.left_out,
             insides=summary.insides,

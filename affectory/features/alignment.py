@@ -25,8 +25,3 @@ def umeyama(source: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndar
     scale = (singular * signs).sum(axis=1) / variance  # equation 42
     shift = target_mean - scale[:, None] * np.einsum("tij,tj->ti", rotation, source_mean)  # equation 41
     return scale, rotation, shift
-
-
-def apply_similarity(points: np.ndarray, scale: np.ndarray, rotation: np.ndarray, shift: np.ndarray) -> np.ndarray:
-    """Points [T, P, d] moved by umeyama's answer -> [T, P, d]."""
-    return scale[:, None, None] * np.einsum("tij,tpj->tpi", rotation, points) + shift[:, None]

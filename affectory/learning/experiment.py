@@ -18,7 +18,7 @@ from affectory.data.conditions import rows_under
 from affectory.data.dataset import Dataset
 from affectory.data.inputs import ModalityInput, Preparation, fit_inputs
 from affectory.learning.calibration import fit_temperatures
-from affectory.learning.deployed import DeployedModel, save_deployed
+from affectory.learning.deployed import save_deployed
 from affectory.learning.evaluation import logits_under
 from affectory.learning.training import NO_ROWS, Callback, Fit, fit
 from affectory.models import FAMILIES
@@ -86,24 +86,6 @@ class Trained:
             self.inputs,
             self.temperatures,
             dimensions=self.dimensions,
-        )
-
-    @classmethod
-    def from_deployed(cls, deployed: DeployedModel, fold: Fold) -> Trained:
-        """A model that was saved, with the fold's rows prepared for it; how it was fitted is not known any more."""
-        data = PackedFeatures.from_dataset(fold.dataset, deployed.inputs, fold.device)
-        model = deployed.model.to(fold.device)
-        unknown = Fit({}, 0, float("nan"), [])
-        return cls(
-            deployed.family,
-            deployed.config,
-            model,
-            deployed.inputs,
-            data,
-            deployed.classes,
-            deployed.dimensions,
-            unknown,
-            deployed.temperatures,
         )
 
 

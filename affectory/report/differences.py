@@ -15,7 +15,7 @@ from affectory.results.metrics import CLASSIFICATION
 from affectory.results.names import AVERAGE, condition_title, metric_title
 from affectory.results.significance import compare, dialogue_bootstrap_difference
 from affectory.results.tables import conditions_table
-from affectory.results.words import NO_BREAK, interval, number, p_value, signed
+from affectory.results.words import GAP, NO_BREAK, interval, number, p_value, signed
 
 HOLDS, HOLDS_BELOW, NOT_SHOWN, NOT_TESTED = "holds", "holds, below", "not shown", "not tested"
 Marks = dict[tuple[str, str, str], str]  # (metric, experiment, condition) -> marks
@@ -114,7 +114,7 @@ def _grid(data: StudyData, reference: str, table: pd.DataFrame) -> Grid:
 
 def _values(row: dict | None) -> tuple[Value, ...]:
     if row is None:
-        return (Value("–"), *(Value(""),) * (len(_PARTS) - 1))
+        return (Value(GAP), *(Value(""),) * (len(_PARTS) - 1))
     word = HOLDS if row["significant"] else row["verdict"]  # the difference has its sign
     texts = (
         signed(row["difference"]), interval(row["low"], row["high"]), number(row["effect"], 2), p_value(row["p_holm"]),

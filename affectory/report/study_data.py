@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -54,7 +53,6 @@ class StudyData:
     corpus: str = ""
     protocol: str = ""  # one sentence
     runs_note: str = ""  # one sentence: the preset, and what of it was changed
-    options: Mapping[str, Any] = field(default_factory=dict)  # of the study's configuration; empty: not known
     left_out: Mapping[str, str] = field(default_factory=dict)
     results: pd.DataFrame = field(default_factory=partial(empty, _COLUMNS["results"]))
     predictions: pd.DataFrame = field(default_factory=partial(empty, _COLUMNS["predictions"]))

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
 from math import isnan
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +31,7 @@ from affectory.report.study_data import StudyData, plain
 from affectory.results.frames import records, where
 from affectory.results.names import AVERAGE, ON_TEST, condition_title
 from affectory.results.tables import cells
-from affectory.results.words import joined, number, signed
+from affectory.results.words import joined, number, plural, signed
 from affectory.studies.study import Inside, Option, Row, Study
 from affectory.vocabulary import DEPTHS
 
@@ -47,10 +46,6 @@ DEEP = "mmgcn_layers_"  # begins the names of the rows of a depth
 # The slides' order: MMGCN above all others, and with speakers above without; lower row first.
 SLIDES = tuple((name, "mmgcn") for name in (*CONTEXTS, *FUSIONS, "mmgcn_no_speaker"))
 RIVALS = {"official_code": "paper", "official_code_meld": "paper", "causal": "default"}  # what rivals take for a preset
-
-
-def layers_words(layers: int) -> str:
-    return f"{layers} {'layer' if layers == 1 else 'layers'}"
 
 
 # fmt: off
@@ -87,9 +82,9 @@ ROWS = (
         Row(
             f"{DEEP}{n}",
             "mmgcn",
-            title=f"MMGCN, {layers_words(n)}",
-            in_words=f"MMGCN of {layers_words(n)}",
-            means=f"MMGCN with {layers_words(n)} of graph convolution",
+            title=f"MMGCN, {plural(n, 'layer')}",
+            in_words=f"MMGCN of {plural(n, 'layer')}",
+            means=f"MMGCN with {plural(n, 'layer')} of graph convolution",
         )
         for n in DEPTHS
     ),
@@ -178,8 +173,8 @@ def depth(data: StudyData) -> list[str]:
         return []
     best, worst = rows[-1], rows[0]
     return [
-        f"Over depth, {ranking(data)} goes from {number(worst['value'])} ({layers_words(int(worst['layers']))}) to "
-        f"{number(best['value'])} ({layers_words(int(best['layers']))}); {_depths_tested(data)}."
+        f"Over depth, {ranking(data)} goes from {number(worst['value'])} ({plural(int(worst['layers']), 'layer')}) to "
+        f"{number(best['value'])} ({plural(int(best['layers']), 'layer')}); {_depths_tested(data)}."
     ]
 
 
@@ -312,12 +307,8 @@ def edges_figure(data: StudyData) -> Figure | None:
         "each modality (rows) receives from every utterance of the dialogue in the same modality (columns, marked by "
         "who speaks) and, right, from its own nodes of the other modalities. White: no edge, as where a modality is "
         "missing.",
-        draw=partial(_draw_edges, edges),
+        draw=lambda form: edge_map(edges, form=form),
     )
-
-
-def _draw_edges(edges: pd.DataFrame, form: Any) -> bytes:
-    return edge_map(edges, form=form)
 
 
 def _full(data: StudyData, reference: str) -> dict[str, Difference]:

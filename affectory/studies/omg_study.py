@@ -425,7 +425,7 @@ def published_grid(data: StudyData) -> Grid | None:
     return Grid(title="CCC", columns=heads, groups=tuple(group for group in groups if group.lines), note=note)
 
 
-def after_training(data: StudyData) -> Grid | None:
+def changed_grid(data: StudyData) -> Grid | None:
     groups = {
         "Sound": _sound_and_features(data),
         "Faces": face_rows(data),
@@ -510,7 +510,7 @@ STUDY = Study(
             ),
         ),
         ("Published systems", (published_grid,)),
-        ("After training", (after_training,)),
+        ("After training", (changed_grid,)),
         (
             "What they give and are given",
             (

@@ -83,7 +83,7 @@ def trainings(study: Study, preset: str, modalities: Iterable[Modality], options
     """All trainings of a study for a corpus with these modalities, a teacher before its students.
 
     `preset` is one of the study's family; other families take what `study.presets` says for it, or the same. A row that
-    a preset does not have is left out. ValueError for an unknown preset or option.
+    a preset does not have is left out. ValueError for an unknown preset, and for an option that is none of its choices.
     """
     for name, option in study.options.items():
         if option.choices and options.get(name) and options[name] not in option.choices:

@@ -1,24 +1,19 @@
-"""How sure a model is and how often it is right, before and after calibration."""
+"""The expected calibration error of each experiment, before and after calibration."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import matplotlib as mpl
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from affectory.report.figures.style import BLUE, COLOURS, INK, MUTED, QUIET, SHADE, STYLE, render
+from affectory.report.figures.style import BLUE, INK, MUTED, QUIET, SHADE, STYLE, render
 from affectory.report.section import Form
 from affectory.results.frames import where
-from affectory.results.metrics import ece, reliability_bins
 from affectory.results.names import AVERAGE, NO_NAMES, Names, condition_title
 from affectory.results.tables import columns_of
-
-_PALE = "#6fbbe8"
 
 
 def calibration_panels(table: pd.DataFrame, *, names: Names = NO_NAMES, form: Form = "svg") -> bytes:
@@ -56,41 +51,3 @@ def _errors(axes: Axes, rows: pd.DataFrame, experiments: Sequence[str]) -> None:
     axes.grid(axis="x", zorder=0)
     if set(rows["condition"]) == {AVERAGE}:
         axes.set_facecolor(SHADE)
-
-
-def reliability(
-    truth: np.ndarray, before: np.ndarray, after: np.ndarray, *, bins: int = 15, form: Form = "svg"
-) -> bytes:
-    """Accuracy against confidence before and after calibration, with the expected calibration error of each.
-
-    `truth` [n], probabilities `before` and `after` [n, C]. Below each stand the rows of each bin.
-    """
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(5.8, 3.7))
-        panels = figure.subplots(2, 2, sharex=True, sharey="row", height_ratios=(4, 1))
-        figure.subplots_adjust(0.115, 0.125, 0.98, 0.93, wspace=0.16, hspace=0.1)
-        for number, (title, probabilities) in enumerate((("Before", before), ("After", after))):
-            rows, confidence, accuracy = reliability_bins(truth, probabilities, bins)
-            above, below = panels[:, number]
-            _reliability_panel(above, confidence, accuracy)
-            above.set_title(f"{title} calibration, ECE {ece(truth, probabilities, bins):.3f}")
-            below.bar((np.arange(bins) + 0.5) / bins, rows / rows.sum(), 0.92 / bins, color=QUIET)
-            below.set_xlabel("Confidence")
-        panels[0, 0].set_ylabel("Accuracy")
-        panels[1, 0].set_ylabel("Rows")
-        panels[1, 0].yaxis.set_major_locator(MaxNLocator(2))
-        panels[1, 0].yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
-        figure.align_ylabels()
-        return render(figure, form)
-
-
-def _reliability_panel(axes: Axes, confidence: np.ndarray, accuracy: np.ndarray) -> None:
-    bins = len(confidence)
-    centres, width = (np.arange(bins) + 0.5) / bins, 0.92 / bins
-    axes.bar(centres, accuracy, width, color=_PALE, label="accuracy", zorder=2)
-    gap = {"bottom": accuracy, "facecolor": "none", "edgecolor": COLOURS[1], "hatch": "////", "linewidth": 0.6}
-    axes.bar(centres, confidence - accuracy, width, label="gap to confidence", zorder=3, **gap)
-    axes.plot((0, 1), (0, 1), color=MUTED, linewidth=1, linestyle=(0, (4, 3)), zorder=4)
-    axes.set(xlim=(0, 1), ylim=(0, 1))
-    axes.grid(axis="y")
-    axes.legend(loc="upper left", fontsize=7.5, handlelength=1.2)

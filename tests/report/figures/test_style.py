@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from affectory.report.figures.bars import class_bars, condition_bars, condition_panels, row_bars, study_bars
-from affectory.report.figures.calibration import calibration_panels, reliability
+from affectory.report.figures.calibration import calibration_panels
 from affectory.report.figures.curves import depth_curve, learning_curves, rate_curves, timeline
 from affectory.report.figures.edges import edge_map
 from affectory.report.figures.media import face_strip, sound_panels
@@ -27,7 +27,6 @@ def every_figure(name: str) -> dict[str, bytes]:
     classes = pd.DataFrame({"experiment": [name], "label": name, "value": 0.5, "deviation": np.nan})
     terms = pd.DataFrame({"seed": 0, "epoch": 1, "name": [f"loss/{name}", f"val/{name}"], "value": [1.0, 0.5]})
     depths = pd.DataFrame({"layers": [1, 4], "value": [0.5, 0.6], "deviation": 0.1})
-    probabilities = np.array([[0.8, 0.2], [0.6, 0.4]])
     course = {"valence": (np.array([0.1, 0.5]), np.array([0.2, 0.4]))}
     return {
         "condition_bars": condition_bars(table),
@@ -39,7 +38,6 @@ def every_figure(name: str) -> dict[str, bytes]:
         "rate_curves": rate_curves(sweep),
         "depth_curve": depth_curve(depths, name),
         "timeline": timeline(course),
-        "reliability": reliability(np.array([0, 1]), probabilities, probabilities),
         "calibration_panels": calibration_panels(errors),
         "imagined_scatter": imagined_scatter({"{a}": (np.ones((2, 2, 2)), {name: 0.5})}, [name, "b"]),
         "agreement": agreement(course),
