@@ -134,12 +134,21 @@ def studies_in_full() -> str:
 
 def _in_full(study: Study) -> Iterable[str]:
     yield f"### {study.name}"
-    yield f"{study.description} Its presets are those of `{study.family}`."
+    presets = ", ".join(f"`{name}`" for name in presets_of(study))
+    yield f"{study.description} Presets: {presets}."
     if study.options:
         lines = [(f"`{name}`", option.means, code(option.choices)) for name, option in study.options.items()]
         yield table(("option", "what it says", "choices"), lines)
     page = next((page for page in pages() if f"<!-- table: rows of {study.name} -->" in page.read_text()), None)
     yield f"Its rows: [{page.name}]({page.relative_to(ROOT / 'docs')})." if page else study_rows(study)
+
+
+def presets_of(study: Study) -> list[str]:
+    """Those of the study's families that all of them have, or something else that they take for it."""
+    families = {row.family for row in study.rows} & set(FAMILIES)
+    named = dict.fromkeys(name for family in [study.family, *sorted(families)] for name in FAMILIES[family].presets)
+    taken = {family: {name: study.presets.get(family, {}).get(name, name) for name in named} for family in families}
+    return [name for name in named if all(taken[f][name] in FAMILIES[f].presets for f in families)]
 
 
 def study_rows(study: Study) -> str:

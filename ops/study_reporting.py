@@ -22,7 +22,6 @@ from affectory.report.study_data import StudyData
 from affectory.studies import STUDIES
 from affectory.studies.study import Study
 from affectory.vocabulary import DIMENSIONS
-from ops.datasets import read_folds
 from ops.pictures import picture_markdown
 from ops.study_plan import StudyRun
 from ops.training import flattened, load_trained
@@ -116,8 +115,8 @@ class _Inside:
 
     def trained(self, row: str) -> tuple[DeployedModel, Dataset] | None:
         first = self.run.store.query(FIRST_RUN, [self.run.corpus, self.run.name, row])
-        dataset, parts = read_folds(self.run.store, self.run.corpus)
-        if first.empty or dataset is None:
+        dataset, parts = self.run.read() if len(first) else (None, {})
+        if dataset is None:
             return None
         deployed = load_trained(self.run.tracking, str(first["run_id"].iloc[0]))
         return deployed, replace(dataset, splits=parts[int(first["fold"].iloc[0])])

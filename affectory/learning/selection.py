@@ -8,20 +8,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from math import isfinite
-from typing import Any, Literal
+from typing import Any
 
 from affectory.models.family import Schedule
+from affectory.results.selected import NOTHING, VALIDATION
 
 RECIPE = 4  # rises when the same configuration would train another model
 
 
-def selected_on(schedule: Schedule, score: float) -> Literal["val", "nothing"]:
+def selected_on(schedule: Schedule, score: float) -> str:
     """`val` where the epoch with the best validation score was kept; `nothing` where the last epoch was.
 
     `score` is the validation score of the kept epoch, Fit.best_score: not finite where no row could be validated on,
     and then the last epoch is kept whatever the schedule says.
     """
-    return "val" if schedule.keep == "best" and isfinite(score) else "nothing"
+    return VALIDATION if schedule.keep == "best" and isfinite(score) else NOTHING
 
 
 def training_fingerprint(

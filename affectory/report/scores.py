@@ -15,6 +15,7 @@ from affectory.report.figures.curves import learning_curves, loss_names, rate_cu
 from affectory.report.section import Figure, Form, Grid, Group, Value
 from affectory.report.study_data import StudyData
 from affectory.results.frames import records, where
+from affectory.results.metrics import CLASSIFICATION
 from affectory.results.names import (
     SPEAKER_NORMALISED,
     condition_title,
@@ -117,6 +118,7 @@ def bars_figure(data: StudyData) -> Figure | None:
     if not len(table):
         return None
     ranking, labelled = metric_title(metric), len(data.predictions.dropna(subset=["label", "predicted"]))
+    labelled = labelled if metric in CLASSIFICATION else 0  # what a bootstrap counts
 
     def draw(form: Form) -> bytes:
         intervals = dialogue_bootstrap(data.predictions, metric, data.units) if labelled else None

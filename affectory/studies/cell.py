@@ -31,6 +31,7 @@ from affectory.learning.training import NO_ROWS, WATCHED
 from affectory.models.family import Model
 from affectory.results.metrics import CLASSIFICATION
 from affectory.results.names import ON_TEST
+from affectory.results.selected import TEST, VALIDATION
 from affectory.studies import STUDIES
 from affectory.studies.plan import Training
 from affectory.vocabulary import Condition, Modality, conditions
@@ -109,7 +110,7 @@ def _run_training(cell: Cell, training: Training, fold: Fold, models: dict[str, 
             models[training.name] = load_deployed(folder / "deployed").model
     elif not training.is_network:
         values, predictions = evaluate_linear_svm(fold.dataset, fold.train, fold.val, fold.test)
-        _keep(folder, {"results": values.assign(selected_on="val"), "predictions": predictions})
+        _keep(folder, {"results": values.assign(selected_on=VALIDATION), "predictions": predictions})
     else:
         fold = _shuffled(training.row.shuffled, fold, cell.seed)
         trained = _train(cell, training, fold, models)
@@ -165,7 +166,7 @@ def _keep_trained(cell: Cell, training: Training, folder: Path, trained: Trained
     else:
         tables = _class_tables(cell, training, trained, fold, under)
     values = tables["results"].assign(selected_on=selected_on(trained.config.schedule, trained.fit.best_score))
-    values.loc[values["metric"].str.endswith(ON_TEST), "selected_on"] = "test"
+    values.loc[values["metric"].str.endswith(ON_TEST), "selected_on"] = TEST
     _keep(folder, {**tables, "results": values}, facts, trained)
 
 

@@ -156,7 +156,9 @@ class Study:
             return Section(title=data.title, findings=findings)
         section = Section(
             title=data.title,
-            headline=f"{data.title}: {findings[0]}" if data.dimensions else "",  # of classes a page makes its own
+            headline=f"{data.title}: {findings[0]}"
+            if data.dimensions and findings
+            else "",  # of classes a page makes its own
             lede=tuple(line for line in (data.protocol, data.runs_note) if line),
             findings=findings,
             meanings=tuple(data.names.meanings(name.removesuffix(SPEAKER_NORMALISED) for name in data.rows())),

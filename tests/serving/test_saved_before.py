@@ -42,7 +42,10 @@ def same(answer: pd.DataFrame, answered: pd.DataFrame) -> None:
     pd.testing.assert_frame_equal(answer, answered, check_dtype=False, rtol=0, atol=1e-5)
 
 
-def test_mlflow_loads_it_beside_todays_library(saved: Path, asked: pd.DataFrame, answered: pd.DataFrame):
+def test_mlflow_loads_it_beside_todays_library(
+    saved: Path, asked: pd.DataFrame, answered: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(sys, "path", list(sys.path))  # where MLflow puts the code that the model brought
     same(mlflow.pyfunc.load_model(str(saved)).predict(asked), answered)
 
 
