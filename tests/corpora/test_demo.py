@@ -97,6 +97,7 @@ def test_emotions_are_balanced_and_each_modality_is_removed_from_eight_in_a_hund
         assert 0.06 < np.mean([turn.removed is modality for turn in turns]) < 0.1
 
 
+@pytest.mark.slow
 def test_another_number_of_workers_and_another_run_give_the_same_bytes(corpus, tmp_path):
     again = generate(tmp_path / "demo", dialogues=DIALOGUES, turns=TURNS, seed=SEED, workers=1)
     assert digests(again) == digests(corpus)

@@ -255,6 +255,7 @@ def test_a_file_that_came_after_probing_says_so(root):
     assert reasons(reading) == {"u2": "media_not_found"} and "newer" in reading.refusals[0].detail
 
 
+@pytest.mark.slow
 def test_without_a_table_every_file_is_segmented_and_named_by_its_path(root):
     for name in ("b/a.wav", "same.wav", "same.mkv", "vanished.wav"):
         write_sound(root / "media" / name, 1.0)

@@ -95,6 +95,7 @@ def test_refusals_are_told_again_while_their_parts_wait_in_staging(faulty, tmp_p
     assert again.n_extracted == 0 and again.refusals == first.refusals
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_or_hangs_loses_only_the_utterance_that_did_it(faulty, tmp_path, monkeypatch):
     monkeypatch.setattr("affectory.features.extraction.TIMEOUT_PER_MEDIA_S", 0.0)
     utterances = segments(12, {2: "die", 7: "hang"})

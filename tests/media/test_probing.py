@@ -224,6 +224,7 @@ def test_many_files_are_probed_in_order_and_the_bad_do_not_stop_the_good(make_me
     assert reports == [(1, 3), (2, 3), (3, 3)]
 
 
+@pytest.mark.slow
 def test_a_probe_that_takes_too_long_refuses_its_file_alone(tmp_path):
     with wave.open(str(tmp_path / "long.wav"), "wb") as file:
         file.setnchannels(1), file.setsampwidth(2), file.setframerate(384_000)

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def demo_corpus(once: Callable[[str, Callable[[Path], None]], Path]) -> Path:
-    """Eight generated dialogues, about sixty utterances."""
+    """Six generated dialogues, about fifty utterances."""
 
     def make(folder: Path) -> None:
         from affectory.corpora.demo import generate
 
-        generate(folder / "demo", dialogues=8)
+        generate(folder / "demo", dialogues=6)
 
     return once("corpus", make) / "demo"
 

@@ -5,7 +5,7 @@ import pytest
 from affectory.vocabulary import conditions
 from tests.fixtures.deployments import Deployment, metadata
 
-pytestmark = pytest.mark.pipeline
+pytestmark = [pytest.mark.pipeline, pytest.mark.slow]
 
 ROWS = ["augmented_baseline", "linear_svm"]
 

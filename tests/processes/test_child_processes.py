@@ -1,6 +1,8 @@
 import os
 import time
 
+import pytest
+
 from affectory.processes.child_processes import Lost, run_each
 
 
@@ -11,6 +13,7 @@ def test_results_come_in_the_order_of_the_items():
     assert reports == [(1, 3), (2, 3), (3, 3)]
 
 
+@pytest.mark.slow
 def test_an_item_that_hangs_is_lost_alone():
     done = run_each(time.sleep, [0.0, 60.0, 0.0], workers=2, timeout_s=1.5)
     assert done[0] is None and done[2] is None

@@ -178,6 +178,7 @@ def test_a_dead_server_does_not_hold_a_training_up_and_misses_nothing_in_the_end
         assert (folder / "weights.safetensors").read_bytes() == b"weights"
 
 
+@pytest.mark.slow
 def test_a_server_that_takes_the_connection_and_never_answers_costs_its_time_outs_once(
     tracking: Tracking, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

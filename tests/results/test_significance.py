@@ -82,6 +82,7 @@ def test_more_seeds_of_the_same_folds_are_no_more_folds():
     assert ten_times["p"] == pytest.approx(once["p"])
 
 
+@pytest.mark.slow
 def test_folds_with_seeds_reject_a_true_null_hypothesis_no_more_often_than_they_say():
     generator = np.random.default_rng(0)
     rejected = []

@@ -118,6 +118,7 @@ def sections() -> list[Section]:
     return [undrawn(section_of(one)) for one in data]
 
 
+@pytest.mark.slow
 def test_every_section_is_well_formed_on_the_page_with_everything_described(sections: list[Section]):
     for number, section in enumerate(sections):
         html = section_html(section, f"section-{number}")

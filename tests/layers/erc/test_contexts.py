@@ -32,6 +32,7 @@ def context(request: pytest.FixtureRequest) -> nn.Module:
     return CONTEXTS[request.param]()
 
 
+@pytest.mark.slow
 def test_the_class_of_the_utterance_before_is_learned(context: nn.Module):
     head = nn.Linear(12, CLASSES)
     parameters = [*context.parameters(), *head.parameters()]

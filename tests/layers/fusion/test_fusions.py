@@ -90,6 +90,7 @@ def test_two_modalities_that_agree_pass_the_gate_as_either():
     assert torch.allclose(fusion(x, LENGTHS, present), either, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_mult_learns_the_class_of_the_utterance_before():
     torch.manual_seed(0)
     fusion = MulT(modalities=1, in_features=6, width=10, depth=1, graph_width=8, layers=1, dropout=0.0)

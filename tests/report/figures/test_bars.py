@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from affectory.report.figures.bars import class_bars, condition_bars, condition_panels, row_bars, study_bars
 from affectory.results.tables import Cell, conditions_table
@@ -19,6 +20,7 @@ def test_bars_name_conditions_experiments_and_chance():
     assert {"{a}", "{a,v,t}", "Average", "MMIN", "Augmented baseline", "chance", "0.25", "UA"} <= set(words)
 
 
+@pytest.mark.slow
 def test_every_experiment_of_a_large_study_is_named_in_full():
     for picture in (condition_bars(TABLE, names=NAMES), study_bars(TABLE, names=NAMES)):
         assert {*(name.title.replace("`", "") for name in NAMES.values()), *MANY[len(NAMES) :]} <= set(texts(picture))
