@@ -1,5 +1,6 @@
 """Fixtures that every part may use, and one thread a process: the workers share the cores."""
 
+import gc
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+gc.set_threshold(50_000, 20, 50)  # collecting among all that torch and Dagster hold takes a tenth of the time
 
 REAL = Path(__file__).resolve().parents[2] / "shared" / "data"
 

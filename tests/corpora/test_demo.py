@@ -146,6 +146,7 @@ def test_what_a_killed_run_left_is_cleared_and_never_seen_as_a_corpus_and_progre
     assert reports == [(1, 3), (2, 3), (3, 3)]
 
 
+@pytest.mark.slow
 def test_a_complete_corpus_is_left_as_it_is_and_another_or_one_lacking_a_film_is_made_anew(tmp_path):
     made = generate(tmp_path / "demo", dialogues=3, turns=(1, 1))
     (made / "utterances.csv").write_text("edited")

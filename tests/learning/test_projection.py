@@ -42,6 +42,7 @@ def test_two_points_apart_have_the_greatest_energy_and_shuffled_rows_have_none()
     assert shuffled["relative_error"] > 0.5
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_plane():
     noisy = TRUE + GENERATOR.normal(0, 0.1, TRUE.shape)
     first, second = project(TRUE, noisy, seed=3), project(TRUE, noisy, seed=3)

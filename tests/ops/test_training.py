@@ -38,6 +38,7 @@ def session(tracking: Tracking, folder: Path, dataset: Dataset) -> _Session:
     return _Session(context, "demo", "mmin", Fold(dataset, torch.device("cpu")), "digest", tracking, folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("experiment", "dataset", "selected_on"),
     [

@@ -10,7 +10,7 @@ import pytest
 
 from tests.fixtures.deployments import failures, made
 
-pytestmark = pytest.mark.pipeline
+pytestmark = [pytest.mark.pipeline, pytest.mark.slow]
 EXTRACTION = "group:ingestion or key:acoustic_features or key:visual_features"
 
 

@@ -128,6 +128,7 @@ def test_a_second_run_extracts_nothing_and_trains_nothing(demo):
     pd.testing.assert_frame_equal(demo.query("SELECT DISTINCT mlflow_run_id FROM results ORDER BY ALL"), before)
 
 
+@pytest.mark.slow
 def test_a_changed_clip_is_extracted_again_alone(demo):
     table = demo.places.corpora / "demo" / "utterances.csv"
     lines = table.read_text().splitlines()
@@ -140,6 +141,7 @@ def test_a_changed_clip_is_extracted_again_alone(demo):
     assert metadata(result, "textual_features")["extracted"] == 0
 
 
+@pytest.mark.slow
 def test_a_training_that_died_goes_on_and_its_run_has_every_epoch(demo, monkeypatch):
     def full_disk(*_):
         raise OSError(28, "No space left on device")

@@ -98,6 +98,7 @@ def test_the_epoch_that_is_best_on_test_stands_apart_under_names_of_its_own(cont
         assert {f"{name}{ON_TEST}" for name in ("wa", "ua", "macro_f1")} <= set(results["metric"])
 
 
+@pytest.mark.slow
 def test_every_row_is_scored_under_its_conditions(tmp_path: Path):
     parts = ("train", "train", "val", "test")
     small = small_dataset(48)

@@ -47,6 +47,7 @@ def every_figure(name: str) -> dict[str, bytes]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("error::UserWarning")
 def test_hostile_and_endless_names_are_drawn_as_text_and_the_same_data_gives_the_same_bytes():
     first, second = every_figure(NAME), every_figure(NAME)
