@@ -282,7 +282,7 @@ def _by_condition(data: StudyData, rows: Sequence[str]) -> pd.DataFrame:
     return scores(_only(data, data.results.loc[data.results["experiment"].isin(rows)]), condition_metrics(data))
 
 
-def bars_figure(data: StudyData, name: str, rows: Sequence[str], what: str) -> Figure | None:
+def ccc_bars_figure(data: StudyData, name: str, rows: Sequence[str], what: str) -> Figure | None:
     """A bar a row and dimension."""
     by_dimension = {dimension: cells_of(data, f"ccc_{dimension}", rows) for dimension in data.dimensions}
     bars = {data.names.title(n): {d: column[n] for d, column in by_dimension.items() if n in column} for n in rows}

@@ -20,8 +20,8 @@ from affectory.report.dimensions import (
     OfRuns,
     after_training_grid,
     agreement_figure,
-    bars_figure,
     best_by_validation,
+    ccc_bars_figure,
     ccc_by_condition,
     ccc_grid,
     cells_of,
@@ -342,7 +342,7 @@ def _n_tested(data: StudyData, rows: Iterable[str]) -> int:
     return data.predictions.loc[data.predictions["experiment"].isin(list(rows)), "utterance_id"].nunique()
 
 
-def scope(data: StudyData) -> list[str]:
+def how_far_it_carries(data: StudyData) -> list[str]:
     """How far the numbers carry."""
     runs = len(data.results.drop_duplicates(["fold", "seed"]))
     if runs == 1:
@@ -481,7 +481,7 @@ STUDY = Study(
             note="every row learns with {}",
         )
     },
-    findings=(sound, faces, augmentation, modalities, controls, left_out, scope),
+    findings=(sound, faces, augmentation, modalities, controls, left_out, how_far_it_carries),
     repeated=None,
     shows=(
         (
@@ -489,7 +489,7 @@ STUDY = Study(
             (
                 audio_grid,
                 features_grid,
-                lambda data: bars_figure(data, "sound_rows", _sound_and_features(data), "sound"),
+                lambda data: ccc_bars_figure(data, "sound_rows", _sound_and_features(data), "sound"),
                 lambda data: further_grid(data, audio_rows(data)),
             ),
         ),
@@ -497,7 +497,7 @@ STUDY = Study(
             "Faces",
             (
                 faces_grid,
-                lambda data: bars_figure(data, "face_rows", face_rows(data), "faces"),
+                lambda data: ccc_bars_figure(data, "face_rows", face_rows(data), "faces"),
                 lambda data: further_grid(data, face_rows(data)),
             ),
         ),

@@ -11,8 +11,8 @@ from affectory.report.dimensions import (
     TOTAL,
     after_training_grid,
     agreement_figure,
-    bars_figure,
     best_by_validation,
+    ccc_bars_figure,
     ccc_by_condition,
     ccc_grid,
     cells_of,
@@ -164,9 +164,9 @@ def test_the_table_of_conditions_has_a_group_a_dimension_and_their_mean():
 
 
 def test_alt_texts_tell_the_numbers():
-    bars = bars_figure(SOUND, "sound_rows", [*ROWS, "alexnet"], "sound")
+    bars = ccc_bars_figure(SOUND, "sound_rows", [*ROWS, "alexnet"], "sound")
     assert bars and bars.alt == "5Conv2D valence 0.200, arousal 0.350; VGG16 (NP) valence 0.200, arousal 0.050."
-    assert bars_figure(SOUND, "sound_rows", ["alexnet"], "sound") is None
+    assert ccc_bars_figure(SOUND, "sound_rows", ["alexnet"], "sound") is None
     data = both({"multimodal": {"{a}": [0.1], "{v}": [0.3], "{a,v}": [0.5]}})
     conditions = conditions_figure(data, ["multimodal"])
     assert conditions and "Mean CCC, Multimodal: Average 0.200, {a,v} 0.500." in conditions.alt
